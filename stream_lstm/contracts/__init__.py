@@ -1,0 +1,1 @@
+"""What crosses a topic or HTTP, as pydantic models. Imports nothing of ours."""

@@ -1,0 +1,66 @@
+"""Every exception that we raise on a user's input or surroundings, drawn once.
+
+StreamLstmError
+├── SettingsError        a setting is wrong, unknown or impossible: names it and the way out
+├── BadCandle            a record is no candle: carries the reason code of the dead letter
+├── ModelError           a model cannot be used
+│   ├── ModelMismatch    it was made for another feature set, horizon or format version
+│   └── ModelDamaged     its bytes are not what was saved
+├── TrainingFailed       a fit did not end in a usable model
+├── BrokerError          Kafka refused, or cannot be reached
+│   ├── TopicMissing     a topic that must exist does not
+│   └── PartitionLost    what was published for a partition may not be in the log: restore it
+└── EmbeddedKafkaError   the broker from pip could not be built or started
+"""
+
+
+class StreamLstmError(Exception):
+    """The root: what a command line shows as one line, without a traceback."""
+
+
+class SettingsError(StreamLstmError):
+    """A setting is wrong, unknown or impossible. The message names it and the way out."""
+
+
+class BadCandle(StreamLstmError):
+    """A record that is no usable candle.
+
+    ``reason`` is the code that goes into the dead letter's headers and the metric's label;
+    the message names the value and the place.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ModelError(StreamLstmError):
+    """A model cannot be used. The message says which and why."""
+
+
+class ModelMismatch(ModelError):
+    """A model made for another feature set, horizon set or format version."""
+
+
+class ModelDamaged(ModelError):
+    """A model file whose bytes are not what was saved."""
+
+
+class TrainingFailed(StreamLstmError):
+    """A fit that did not end in a usable model: too little history, NaN, a dead process."""
+
+
+class BrokerError(StreamLstmError):
+    """Kafka refused an operation or cannot be reached."""
+
+
+class TopicMissing(BrokerError):
+    """A topic that must exist does not; the message names it and how to create it."""
+
+
+class PartitionLost(BrokerError):
+    """A publish or commit failed after the state had advanced: the partition must be restored."""
+
+
+class EmbeddedKafkaError(StreamLstmError):
+    """The broker from pip could not be resolved, formatted or started."""

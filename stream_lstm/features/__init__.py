@@ -1,0 +1,4 @@
+"""Causal features of a candle series and their scaling.
+
+Pure NumPy: arrays in, arrays out.
+"""

@@ -1,0 +1,1 @@
+"""Metric definitions, each declared once; health and /metrics; logging."""

@@ -1,0 +1,1 @@
+"""Where models live: the object store. The only room that imports an object-store client."""
