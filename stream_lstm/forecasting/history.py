@@ -1,0 +1,87 @@
+"""The closed candles of one series: columns in blocks, each with the feature state before it.
+
+Blocks make three things cheap: forgetting (the oldest is dropped whole), a training set that begins
+where a feature state is known, and a checkpoint that never rewrites a full block.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK: Final = 512
+"""Candles per block: 12 KB."""
+
+
+@dataclass(slots=True)
+class Block:
+    """Up to `BLOCK` candles in order."""
+
+    state: NDArray[np.float64]
+    """(width,) feature state before the block's first candle."""
+    candles: NDArray[np.float32] = field(default_factory=lambda: np.empty((BLOCK, 5), np.float32))
+    """(BLOCK, 5) open, high, low, close as ratios to the reference price; volume."""
+    steps: NDArray[np.int32] = field(default_factory=lambda: np.empty(BLOCK, np.int32))
+    """(BLOCK,) candle number: (open time − first open time) / interval."""
+    synthetic: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(BLOCK, np.bool_))
+    """(BLOCK,) filled by us where the producer sent nothing."""
+    count: int = 0
+
+
+class History:
+    """At least the last `limit` closed candles of a series, up to one block more."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.blocks: list[Block] = []
+
+    def __len__(self) -> int:
+        return sum(block.count for block in self.blocks)
+
+    def append(
+        self, candle: NDArray[np.float32], step: int, synthetic: bool, state: NDArray[np.float64]
+    ) -> None:
+        """Add the next candle (5,); `state`, the feature state before it, is copied where a block begins."""
+        if not self.blocks or self.blocks[-1].count == BLOCK:
+            self.blocks.append(Block(state.copy()))
+            if len(self) - self.blocks[0].count >= self.limit:
+                del self.blocks[0]
+        block = self.blocks[-1]
+        block.candles[block.count] = candle
+        block.steps[block.count] = step
+        block.synthetic[block.count] = synthetic
+        block.count += 1
+
+    def find(self, step: int) -> NDArray[np.float32] | None:
+        """The stored candle (5,) of that number as a view, or None."""
+        place = self._place(step)
+        return None if place is None else place[0].candles[place[1]]
+
+    def replace(self, step: int, candle: NDArray[np.float32]) -> None:
+        """Put a corrected candle where number `step` is; it is a real one from now on."""
+        place = self._place(step)
+        if place is None:
+            raise KeyError(step)
+        block, at = place
+        block.candles[at] = candle
+        block.synthetic[at] = False
+
+    def _place(self, step: int) -> tuple[Block, int] | None:
+        for block in reversed(self.blocks):
+            if block.count and block.steps[0] <= step:
+                at = int(np.searchsorted(block.steps[: block.count], step))
+                return (block, at) if at < block.count and block.steps[at] == step else None
+        return None
+
+    def candles(self) -> NDArray[np.float32]:
+        """Every stored candle, oldest first: (N, 5), a copy."""
+        return np.concatenate([block.candles[: block.count] for block in self.blocks])
+
+    def steps(self) -> NDArray[np.int64]:
+        """Candle numbers, oldest first: (N,), a copy."""
+        return np.concatenate([block.steps[: block.count] for block in self.blocks]).astype(np.int64)
+
+    def synthetic(self) -> NDArray[np.bool_]:
+        """Which of them were filled by us: (N,), a copy."""
+        return np.concatenate([block.synthetic[: block.count] for block in self.blocks])

@@ -1,0 +1,104 @@
+"""Published predictions whose target has not closed yet, of every series, in one flat arena.
+
+A horizon of h candles has h predictions open at any time, so it owns h slots, and the prediction made
+at candle `step` lives in slot step mod h: the one that matures with a candle sits where the candle's own
+prediction goes next.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+_NEVER: Final = -(2**62)
+
+
+class Said(NamedTuple):
+    """What was said, n predictions; prices are last_close · exp(location ± half_width)."""
+
+    close: Floats
+    """Last close when it was said."""
+    location: Floats
+    half_width: Floats
+    scale: Floats
+    model: NDArray[np.object_]
+    """Whoever answered, as given to `put`."""
+
+
+class OpenPredictions:
+    """R series x K horizons; a series' slots are taken with `begin` and given back with `end`."""
+
+    def __init__(self, horizons: int) -> None:
+        self.horizons = horizons
+        self._base = np.zeros((0, horizons), np.int64)
+        self._length = np.zeros((0, horizons), np.int64)
+        self._free: dict[int, list[int]] = {}
+        self._used = 0
+        self._step = np.zeros(0, np.int64)
+        self._numbers = np.zeros((0, 4))
+        self._model = np.zeros(0, np.object_)
+
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` series."""
+        more = np.zeros((rows - len(self._base), self.horizons), np.int64)
+        self._base, self._length = np.concatenate([self._base, more]), np.concatenate([self._length, more])
+
+    def begin(self, row: int, steps: tuple[int, ...]) -> None:
+        """Take slots for a series with horizons of `steps` candles; nothing is open."""
+        total = sum(steps)
+        places = self._free.get(total)
+        start = places.pop() if places else self._extend(total)
+        self._step[start : start + total] = _NEVER
+        self._model[start : start + total] = None
+        self._length[row] = 0
+        self._length[row, : len(steps)] = steps
+        before = np.concatenate([[0], np.cumsum(self._length[row])[:-1]])
+        self._base[row] = start + np.where(self._length[row] > 0, before, 0)
+
+    def end(self, row: int) -> None:
+        """Give the slots of a series back."""
+        total = int(self._length[row].sum())
+        self._free.setdefault(total, []).append(int(self._base[row, 0]))
+        self._length[row] = 0
+
+    def _extend(self, total: int) -> int:
+        start, self._used = self._used, self._used + total
+        if self._used > len(self._step):
+            more = max(self._used - len(self._step), len(self._step), 4096)
+            self._step = np.concatenate([self._step, np.full(more, _NEVER)])
+            self._numbers = np.concatenate([self._numbers, np.zeros((more, 4))])
+            self._model = np.concatenate([self._model, np.full(more, None, np.object_)])
+        return start
+
+    def matured(self, rows: Index, steps: NDArray[np.int64]) -> tuple[Index, Index, Said]:
+        """Predictions whose target is candle `steps` (S,) of `rows` (S,), n of them.
+
+        Returns which of the S rows (n,), which horizon (n,), and what was said.
+        """
+        slots = self._slots(rows, steps)
+        length = self._length[rows]
+        due = (length > 0) & (self._step[slots] == steps[:, None] - length)
+        which, horizon = np.nonzero(due)
+        at = slots[which, horizon]
+        close, location, half_width, scale = self._numbers[at].T
+        return which, horizon, Said(close, location, half_width, scale, self._model[at])
+
+    def put(self, rows: Index, steps: NDArray[np.int64], said: Said) -> None:
+        """Open the predictions of candle `steps` (S,); `said` holds (S, K), its `close` and `model` (S,)."""
+        slots = self._slots(rows, steps)
+        kept = self._length[rows] > 0
+        at = slots[kept]
+        which = np.nonzero(kept)[0]
+        self._step[at] = steps[which]
+        self._numbers[at, 0] = said.close[which]
+        for column, values in enumerate((said.location, said.half_width, said.scale), start=1):
+            self._numbers[at, column] = values[kept]
+        self._model[at] = said.model[which]
+
+    def _slots(self, rows: Index, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        length = self._length[rows]
+        slots: NDArray[np.int64] = self._base[rows] + steps[:, None] % np.maximum(length, 1)
+        return slots

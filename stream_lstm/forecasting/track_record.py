@@ -1,0 +1,68 @@
+"""How well each series' forecasts have done lately: coverage, accuracy and skill over matured predictions.
+
+Sums are forgotten with a half-life of 500 scores, so that they describe the recent past of this series
+and horizon.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+HALF_LIFE: Final = 500.0
+ENOUGH: Final = 10.0
+"""Scores below which a ratio is not known yet."""
+
+_DECAY: Final = 0.5 ** (1.0 / HALF_LIFE)
+
+
+class Record(NamedTuple):
+    """(S, K) each; NaN where there are fewer than `ENOUGH` scores."""
+
+    coverage: Floats
+    """Share of intervals that held the outcome."""
+    accuracy: Floats
+    """1 − MAPE."""
+    skill: Floats
+    """1 − RMSE / RMSE of the random walk."""
+
+
+class TrackRecord:
+    """R series x K horizons."""
+
+    def __init__(self, horizons: int) -> None:
+        self._sums = np.zeros(
+            (0, horizons, 5)
+        )  # scores, inside, |error|/actual, error², (actual − last close)²
+
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` series."""
+        more = np.zeros((rows - len(self._sums), *self._sums.shape[1:]))
+        self._sums = np.concatenate([self._sums, more])
+
+    def begin(self, row: int) -> None:
+        """Forget a series."""
+        self._sums[row] = 0
+
+    def update(self, rows: Index, horizons: Index, inside: NDArray[np.bool_], outcome: Floats) -> None:
+        """One matured prediction at each of n distinct places.
+
+        `outcome` (3, n) is the predicted, the actual and the last close.
+        """
+        predicted, actual, close = outcome
+        error = actual - predicted
+        relative = 1.0 / close  # errors in units of the price, so that a trend does not weigh them
+        new = (np.ones(len(error)), inside, np.abs(error) / actual, (error * relative) ** 2)
+        walk = ((actual - close) * relative) ** 2
+        self._sums[rows, horizons] = self._sums[rows, horizons] * _DECAY + np.stack([*new, walk], axis=1)
+
+    def read(self, rows: Index) -> Record:
+        """The ratios of S series."""
+        scores, inside, ape, square, walk = np.moveaxis(self._sums[rows], -1, 0)
+        known = scores >= ENOUGH
+        count = np.where(known, scores, np.nan)
+        moved = np.where(known & (walk > 0), walk, np.nan)
+        return Record(inside / count, 1.0 - ape / count, 1.0 - np.sqrt(square / moved))
