@@ -1,6 +1,7 @@
 """Whether a raw candle is one: every rule on a single candle stands here, each with its reason."""
 
 import math
+from functools import lru_cache
 from reprlib import repr as short
 from typing import Any, Final, NoReturn
 
@@ -11,40 +12,96 @@ from stream_lstm.candles.units import interval_ms, milliseconds
 from stream_lstm.errors import BadCandle
 
 MAX_SYMBOL: Final = 64
+"""Longest name of a symbol or an exchange, in characters."""
 MAX_BODY: Final = 1 << 20
 """Longest value that is parsed, in bytes."""
+_SERIES_CACHED: Final = 1 << 17
 
 
 def checked(raw: Raw, record_ms: int, pin: Pin) -> Update:
-    """The candle of a raw one, in our units, what `pin` fixes taking precedence.
+    """The candle of a raw one, in our units; what `pin` fixes wins over the body.
 
     `record_ms` is the record's own time. Raises `BadCandle` with the reason of the first rule that is broken.
     """
-    interval = pin.interval or raw.interval
-    if type(interval) is not str:
-        interval = _interval_text(interval)
-    name, step_ms = interval_ms(interval)
-    series = SeriesKey(_exchange(pin.exchange or raw.exchange), _symbol(raw.symbol), name)
-    open_ms = milliseconds(raw.open_time) if raw.open_time is not None else _missing("open time")
-    if open_ms > record_ms + step_ms:
-        ahead = f"it opens {open_ms - record_ms} ms after the record's own time {record_ms}"
-        raise BadCandle(reasons.FROM_THE_FUTURE, f"{series} at {open_ms}: {ahead}; at most {name} is allowed")
-    prices = (
-        _number("open", raw.open),
-        _number("high", raw.high),
-        _number("low", raw.low),
-        _number("close", raw.close),
-        _number("volume", raw.volume),
+    exchange, symbol, interval, open_time, open_, high, low, close, volume, closed, event_time = raw
+    series, step_ms = _series(
+        _text("exchange", pin.exchange or exchange),
+        _text("symbol", symbol),
+        _text("interval", pin.interval or interval),
     )
-    _check_prices(series, open_ms, *prices)
-    closed = raw.closed
+    open_ms = milliseconds(open_time) if open_time is not None else _missing("open time")
+    if open_ms > record_ms + step_ms:
+        ahead = f"it opens {open_ms - record_ms} ms after the record's own time, {record_ms}"
+        raise BadCandle(reasons.FROM_THE_FUTURE, f"{series} at {open_ms}: {ahead}; one interval is allowed")
+    try:
+        numbers = ohlcv(open_, high, low, close, volume)
+    except BadCandle as bad:
+        raise BadCandle(bad.reason, f"{series} at {open_ms}: {bad}") from None
     if closed is not None and type(closed) is not bool:
         raise BadCandle(reasons.WRONG_TYPE, f"closed is {short(closed)}: it must be true or false")
-    event_ms = None if raw.event_time is None else milliseconds(raw.event_time)
-    return Update(series, step_ms, open_ms, *prices, closed, event_ms)
+    event_ms = None if event_time is None else milliseconds(event_time)
+    return Update(series, step_ms, open_ms, *numbers, closed, event_ms)
 
 
-def _number(name: str, value: Any) -> float:
+def ohlcv(
+    open_: Any, high: Any, low: Any, close: Any, volume: Any
+) -> tuple[float, float, float, float, float]:
+    """The five as numbers: all finite, prices positive, volume not negative, the range consistent.
+
+    Takes numbers and numeric strings. Raises `BadCandle` otherwise.
+    """
+    open_ = _number("open", open_)
+    high = _number("high", high)
+    low = _number("low", low)
+    close = _number("close", close)
+    volume = _number("volume", volume)
+    if not (0 < low <= open_ <= high < math.inf and low <= close <= high and 0 <= volume < math.inf):
+        _refuse({"open": open_, "high": high, "low": low, "close": close}, volume)
+    return open_, high, low, close, volume
+
+
+def _refuse(prices: dict[str, float], volume: float) -> NoReturn:
+    for name, value in (*prices.items(), ("volume", volume)):
+        if not math.isfinite(value):
+            raise BadCandle(reasons.NOT_A_NUMBER, f"{name} is {value}: it must be a finite number")
+    for name, value in prices.items():
+        if value <= 0:
+            raise BadCandle(reasons.NOT_POSITIVE, f"{name} is {value}: a price must be above zero")
+    if volume < 0:
+        raise BadCandle(reasons.NEGATIVE_VOLUME, f"volume is {volume}: it must not be negative")
+    open_, high, low, close = prices.values()
+    if high < low:
+        raise BadCandle(reasons.HIGH_BELOW_LOW, f"high {high} is below low {low}")
+    outside = f"open {open_} or close {close} is not between low {low} and high {high}"
+    raise BadCandle(reasons.OUTSIDE_RANGE, outside)
+
+
+@lru_cache(maxsize=_SERIES_CACHED)
+def _series(exchange: str, symbol: str, interval: str) -> tuple[SeriesKey, int]:
+    """Key and step; cached because a stream names the same few series over and over."""
+    for field, name in (("exchange", exchange), ("symbol", symbol)):
+        if len(name) > MAX_SYMBOL:
+            long = f"{field} {short(name)} has {len(name)} characters: at most {MAX_SYMBOL} are allowed"
+            raise BadCandle(reasons.SYMBOL_TOO_LONG, long)
+        if not name.strip() or not name.isprintable():
+            raise BadCandle(reasons.BAD_NAME, f"{field} is {short(name)}: it must be printable text")
+    if ":" in exchange:
+        raise BadCandle(reasons.BAD_NAME, f"exchange is {short(exchange)}: it must not hold a colon")
+    canonical, step_ms = interval_ms(interval)
+    return SeriesKey(exchange.lower(), symbol, canonical), step_ms
+
+
+def _text(field: str, value: Any) -> str:
+    if type(value) is str:
+        return value
+    if value is None:
+        _missing(field)
+    if field == "interval" and type(value) is int:
+        return str(value)
+    raise BadCandle(reasons.WRONG_TYPE, f"{field} is {short(value)}: it must be text")
+
+
+def _number(field: str, value: Any) -> float:
     kind = type(value)
     if kind is float:
         return value  # type: ignore[no-any-return]
@@ -54,62 +111,9 @@ def _number(name: str, value: Any) -> float:
         except (ValueError, OverflowError):
             pass
     if value is None:
-        _missing(name)
-    raise BadCandle(reasons.NOT_A_NUMBER, f"{name} is {short(value)}: it must be a finite number")
-
-
-def _check_prices(
-    series: SeriesKey, open_ms: int, open_: float, high: float, low: float, close: float, volume: float
-) -> None:
-    if 0 < low <= open_ <= high < math.inf and low <= close <= high and 0 <= volume < math.inf:
-        return
-    place = f"{series} at {open_ms}"
-    prices = {"open": open_, "high": high, "low": low, "close": close}
-    for name, value in (*prices.items(), ("volume", volume)):
-        if not math.isfinite(value):
-            raise BadCandle(reasons.NOT_A_NUMBER, f"{place}: {name} is {value}: it must be a finite number")
-    for name, value in prices.items():
-        if value <= 0:
-            raise BadCandle(reasons.NOT_POSITIVE, f"{place}: {name} is {value}: a price must be above zero")
-    if volume < 0:
-        raise BadCandle(reasons.NEGATIVE_VOLUME, f"{place}: volume is {volume}")
-    if high < low:
-        raise BadCandle(reasons.HIGH_BELOW_LOW, f"{place}: high {high} is below low {low}")
-    outside = f"open {open_} or close {close} is not between low {low} and high {high}"
-    raise BadCandle(reasons.OUTSIDE_RANGE, f"{place}: {outside}")
-
-
-def _interval_text(value: Any) -> str:
-    if value is None:
-        _missing("interval")
-    if type(value) is not int:
-        raise BadCandle(reasons.WRONG_TYPE, f"interval is {short(value)}: it must be text, like 1h")
-    return str(value)
-
-
-def _exchange(value: Any) -> str:
-    name = _name("exchange", value)
-    if ":" in name:
-        raise BadCandle(reasons.BAD_NAME, f"exchange is {short(name)}: a colon separates it from the symbol")
-    return name.lower()
-
-
-def _symbol(value: Any) -> str:
-    return _name("symbol", value)
-
-
-def _name(field: str, value: Any) -> str:
-    if value is None:
         _missing(field)
-    if type(value) is not str:
-        raise BadCandle(reasons.WRONG_TYPE, f"{field} is {short(value)}: it must be text")
-    if len(value) > MAX_SYMBOL:
-        long = f"{field} {short(value)} has {len(value)} characters, at most {MAX_SYMBOL} are allowed"
-        raise BadCandle(reasons.SYMBOL_TOO_LONG, long)
-    if not value.strip() or not value.isprintable():
-        raise BadCandle(reasons.BAD_NAME, f"{field} is {short(value)}: it must be printable text")
-    return value
+    raise BadCandle(reasons.NOT_A_NUMBER, f"{field} is {short(value)}: it must be a finite number")
 
 
 def _missing(field: str) -> NoReturn:
-    raise BadCandle(reasons.MISSING_FIELD, f"{field} is missing: a candle cannot do without")
+    raise BadCandle(reasons.MISSING_FIELD, f"{field} is missing: a candle cannot do without it")
