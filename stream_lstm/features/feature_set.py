@@ -45,6 +45,10 @@ class Features(NamedTuple):
     range_variance: Floats
     """(N,) pk, clipped."""
 
+    def rows(self, chosen: NDArray[np.intp]) -> "Features":
+        """The same fields of some rows, copied."""
+        return Features(*(field[chosen] for field in self))
+
 
 class FeatureSet:
     """The features of every series, of any interval: one definition for `step` and `run`."""

@@ -59,13 +59,12 @@ class History:
         return None if place is None else place[0].candles[place[1]]
 
     def replace(self, step: int, candle: NDArray[np.float32]) -> None:
-        """Put a corrected candle where number `step` is; it is a real one from now on."""
+        """Put a corrected candle where number `step` is, if it is still here; it is a real one from now on."""
         place = self._place(step)
-        if place is None:
-            raise KeyError(step)
-        block, at = place
-        block.candles[at] = candle
-        block.synthetic[at] = False
+        if place is not None:
+            block, at = place
+            block.candles[at] = candle
+            block.synthetic[at] = False
 
     def _place(self, step: int) -> tuple[Block, int] | None:
         for block in reversed(self.blocks):

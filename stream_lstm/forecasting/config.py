@@ -1,0 +1,36 @@
+"""What shapes the engine, as one frozen value."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Settings of the engine. Two engines with equal settings, candles and facts say the same."""
+
+    horizons: tuple[str, ...] = ("1h", "4h", "1d", "7d")
+    """Published horizons by name."""
+    max_horizon_candles: int = 2_016
+    """Horizons longer than this many candles are left out for a series."""
+    confidence: float = 0.95
+    """Coverage asked of the published interval."""
+    model: str = "lstm"
+    """Model type that is trained."""
+    history_candles: int = 8_760
+    """Closed candles kept per series, up to one block more."""
+    warm_up: int = 100
+    """Closed candles before the first prediction; gap fills do not count."""
+    max_gap: int = 5
+    """Missing candles that are filled flat; a longer gap restarts the series."""
+    gap_policy: Literal["restart", "flat"] = "restart"
+    """`flat` fills every gap up to the history: for markets that print no bar without a trade."""
+    expiry_ms: int = 86_400_000
+    """Age in stream time at which a model is replaced."""
+    expiry_jitter: float = 0.05
+    """A model lives up to this fraction longer, so that thousands do not expire at once."""
+    neutral_band: float = 0.001
+    """Half-width of the neutral direction, as a fraction of the last close."""
+    max_path_points: int = 24
+    """Points of a path at most."""
+    seed: int = 0
+    """Of every training, together with the series' name."""

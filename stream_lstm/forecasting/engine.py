@@ -1,0 +1,306 @@
+"""The engine: closed candles in; predictions, scores, events and training requests out.
+
+One engine holds every series of a worker, in columns, and works in rounds: a round takes at most one
+candle per series and does each step of the work for all of them at once. It has no clock, no I/O and no
+randomness; what it says depends on the candles, the installed models and its settings alone.
+"""
+
+import zlib
+from collections.abc import Hashable
+from itertools import groupby
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_lstm.candles.series import Closed, SeriesKey
+from stream_lstm.features import FeatureSet
+from stream_lstm.forecasting.admission import (
+    CORRECTIONS,
+    SYNTHETIC,
+    Item,
+    Kind,
+    Outcome,
+    fills_gap,
+    flat_after,
+    missing_before,
+    outcome_of,
+    relative,
+)
+from stream_lstm.forecasting.columns import Columns
+from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.forecaster import Forecaster
+from stream_lstm.forecasting.horizons import horizons_of
+from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
+from stream_lstm.forecasting.series import Series
+from stream_lstm.models.bank import Bank
+from stream_lstm.models.model import Model
+from stream_lstm.models.training_set import TrainingSet
+
+_FIRST_ROWS: Final = 64
+_PHASE_CHANGED: Final[Body] = {"missing": None, "reason": "phase changed"}
+
+
+class Admitted(NamedTuple):
+    """What became of a closed candle."""
+
+    outcome: Outcome
+    request: TrainingRequest | None
+    """Set when the candle makes a training due that was not asked for yet."""
+
+
+class Engine:
+    """All series of a worker. `admit` places candles, `advance` does the work, `install` takes models."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self._series: dict[SeriesKey, Series] = {}
+        self._columns = Columns(FeatureSet(), len(config.horizons))
+        self._forecaster = Forecaster(config, self._columns, Bank())
+        self._rounds: list[list[Item]] = []
+        self._events: list[tuple[Series, Event]] = []
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def series(self, key: SeriesKey) -> Series | None:
+        """The series of that key, to be read only."""
+        return self._series.get(key)
+
+    def all_series(self) -> list[Series]:
+        """Every series, to be read only."""
+        return list(self._series.values())
+
+    def admit(self, partition: Hashable, candle: Closed, cause: object, *, live: bool) -> Admitted:
+        """Give a closed candle its place; the work is done by the next `advance`.
+
+        `cause` comes back with everything said because of this candle. With `live` false nothing is
+        said because of it, but it counts for everything that follows.
+        """
+        series = self._series.get(candle.series)
+        if series is not None and (series.partition != partition or series.step_ms != candle.step_ms):
+            self._forget(series)
+            series = None
+        if series is None:
+            series = self._begin(partition, candle)
+            return self._admit_next(series, candle, "restart", cause, live)
+        outcome = outcome_of(series, candle, self._waiting(series, candle.open_ms))
+        if outcome == "correction":
+            self._correct(series, candle, cause, live)
+        if outcome != "new":
+            return Admitted(outcome, None)
+        return self._admit_next(series, candle, self._continue(series, candle, cause, live), cause, live)
+
+    def advance(self, now_ms: int) -> dict[Hashable, Outputs]:
+        """Do the work of all admitted candles; what is said, by partition. `now_ms` becomes `generatedAt`."""
+        said: dict[Hashable, Outputs] = {}
+        for series, event in self._events:
+            said.setdefault(series.partition, Outputs()).events.append(event)
+        rounds, self._rounds, self._events = self._rounds, [], []
+        for items in rounds:
+            for item in items:
+                item.series.placed = 0
+        for items in rounds:
+            forward = [item for item in items if item.kind not in CORRECTIONS]
+            revisions = [item for item in items if item.kind == "revision"]
+            for item in items:
+                if item.kind in CORRECTIONS:
+                    stored = relative(item.candle, item.series.reference)
+                    item.series.history.replace(item.number, stored)
+            for part in (forward, revisions):
+                if part:
+                    self._work(part, now_ms, said)
+        return said
+
+    def install(self, key: SeriesKey, model: Model) -> bool:
+        """Let a model answer for a series from its next candle on; false if the series is not here."""
+        series = self._series.get(key)
+        if series is None:
+            return False
+        self._forecaster.install(series.row, model)
+        series.model = model
+        series.expires_ms = model.metadata.trained_at + self._lifetime_ms(series)
+        series.requested = series.said_expired = False
+        return True
+
+    def training_set(self, key: SeriesKey) -> TrainingSet | None:
+        """A copy of what the series' next model is trained on; None if it is not here or too young."""
+        series = self._series.get(key)
+        if series is None or series.last is None or not self._trainable(series):
+            return None
+        history = series.history
+        return TrainingSet(
+            series=series.name,
+            step_ms=series.step_ms,
+            candles=history.candles(),
+            open_ms=series.first_open_ms + history.steps() * series.step_ms,
+            synthetic=history.synthetic(),
+            state=history.blocks[0].state,
+            reference=series.reference,
+            horizons=series.steps,
+            seed=zlib.crc32(f"{series.name}:{self.config.seed}".encode()),
+        )
+
+    def drop(self, partition: Hashable) -> None:
+        """Forget every series of a partition, and its candles that were admitted and not worked on."""
+        for series in [series for series in self._series.values() if series.partition == partition]:
+            self._forget(series)
+
+    # -- admitting ---------------------------------------------------------------------------------
+
+    def _begin(self, partition: Hashable, first: Closed) -> Series:
+        if self._columns.full():
+            rows = max(_FIRST_ROWS, 2 * self._columns.capacity)
+            self._columns.grow(rows)
+            self._forecaster.grow(rows)
+        config = self.config
+        horizons = horizons_of(config.horizons, first.step_ms, config.max_horizon_candles)
+        steps = tuple(horizon.steps for horizon in horizons)
+        row = self._columns.take(first.close, first.step_ms, steps)
+        self._forecaster.begin(row, steps)
+        series = Series(partition, first, row, horizons, config.history_candles)
+        self._series[first.series] = series
+        return series
+
+    def _forget(self, series: Series) -> None:
+        del self._series[series.key]
+        self._rounds = [[item for item in items if item.series is not series] for items in self._rounds]
+        self._events = [pair for pair in self._events if pair[0] is not series]
+        self._forecaster.end(series.row)
+        self._columns.give_back(series.row)
+
+    def _waiting(self, series: Series, open_ms: int) -> Closed | None:
+        """The newest version of a candle that was admitted and not worked on yet."""
+        for items in reversed(self._rounds[: series.placed]):
+            for item in items:
+                if item.series is series and item.candle.open_ms == open_ms:
+                    return item.candle
+        return None
+
+    def _continue(self, series: Series, candle: Closed, cause: object, live: bool) -> Kind:
+        """How a newer candle goes on: next in line, after fills of a short gap, or as a new beginning."""
+        assert series.last is not None
+        last = series.last
+        if (candle.open_ms - series.first_open_ms) % series.step_ms:
+            series.realign(candle.open_ms)
+            self._tell(
+                series, "series.gap", candle, cause, live, {"missing": None, "reason": "phase changed"}
+            )
+            return "realign"
+        missing = missing_before(series, candle)
+        if missing == 0:
+            return "next"
+        filled = fills_gap(self.config, missing)
+        data: Body = {
+            "missing": missing,
+            "filled": filled,
+            "from": last.close_ms + 1,
+            "to": candle.open_ms - 1,
+        }
+        self._tell(series, "series.gap", candle, cause, live, data)
+        if not filled:
+            return "restart"
+        for index in range(1, missing + 1):
+            self._place(series, flat_after(last, last.open_ms + index * series.step_ms), "fill", cause, live)
+        return "next"
+
+    def _admit_next(self, series: Series, candle: Closed, kind: Kind, cause: object, live: bool) -> Admitted:
+        if kind in ("restart", "realign"):
+            series.count, series.said_warming = 0, False
+        series.count += 1
+        series.revision = 0
+        series.last = candle
+        self._place(series, candle, kind, cause, live)
+        if series.count < self.config.warm_up and not series.said_warming:
+            series.said_warming = True
+            needed: Body = {"candles": series.count, "needed": self.config.warm_up}
+            self._tell(series, "series.warming_up", candle, cause, live, needed)
+        return Admitted("new", self._due(series, candle, cause) if live else None)
+
+    def _correct(self, series: Series, candle: Closed, cause: object, live: bool) -> None:
+        assert series.last is not None
+        if candle.open_ms == series.last.open_ms:
+            series.last = candle
+            series.revision += 1
+            self._place(series, candle, "revision", cause, live)
+        else:
+            self._place(series, candle, "amendment", cause, live)
+
+    def _place(self, series: Series, candle: Closed, kind: Kind, cause: object, live: bool) -> None:
+        number = series.number(candle.open_ms)
+        item = Item(series, candle, number, series.count, series.revision, kind, live, cause)
+        if series.placed == len(self._rounds):
+            self._rounds.append([])
+        self._rounds[series.placed].append(item)
+        series.placed += 1
+
+    def _due(self, series: Series, candle: Closed, cause: object) -> TrainingRequest | None:
+        """Ask for a training once, when the series has no model or its model has expired."""
+        expires = series.expires_ms
+        if expires is not None and candle.close_ms < expires:
+            return None
+        if expires is not None and not series.said_expired:
+            series.said_expired = True
+            self._tell(series, "model.expired", candle, cause, True, {"expiresAt": expires})
+        if series.requested or not self._trainable(series):
+            return None
+        series.requested = True
+        if expires is None:
+            return TrainingRequest(series.key, series.partition, "no model", candle.close_ms)
+        return TrainingRequest(series.key, series.partition, "expired", expires)
+
+    def _trainable(self, series: Series) -> bool:
+        if self.config.model in ("naive", "hybrid") or not series.steps:
+            return False
+        return series.count >= max(self.config.warm_up, 20 * series.steps[0])
+
+    def _lifetime_ms(self, series: Series) -> int:
+        share = zlib.crc32(series.name.encode()) / 2**32
+        return int(self.config.expiry_ms * (1 + self.config.expiry_jitter * share))
+
+    def _tell(self, series: Series, kind: str, candle: Closed, cause: object, live: bool, data: Body) -> None:
+        if live:
+            self._events.append((series, Event(kind, series.key, candle.close_ms, cause, data)))
+
+    # -- working -----------------------------------------------------------------------------------
+
+    def _work(self, items: list[Item], now_ms: int, said: dict[Hashable, Outputs]) -> None:
+        """One candle of each of S distinct series: features, then matured predictions, then new ones."""
+        columns = self._columns
+        rows: NDArray[np.intp] = np.array([item.series.row for item in items], np.intp)
+        prices = np.array([item.candle[3:8] for item in items])  # (S, 5) in quote units
+        numbers = np.array([item.number for item in items])
+        candles = columns.ratios(rows, prices)
+        corrects = items[0].kind in CORRECTIONS
+        if not corrects:
+            self._remember(items, candles)
+        opens = np.array([item.candle.open_ms for item in items])
+        seen = columns.step(rows, candles, np.ascontiguousarray(prices[:, 3]), opens, corrects=corrects)
+        real = np.array([at for at, item in enumerate(items) if item.kind != SYNTHETIC], np.intp)
+        if len(real) and not corrects:
+            scores = self._forecaster.mature([items[at] for at in real], rows[real], numbers[real])
+            for partition, group in groupby(scores, lambda score: self._series[score.series].partition):
+                said.setdefault(partition, Outputs()).scores.extend(group)
+        ready = np.array([at for at in real if self._answers(items[at])], np.intp)
+        if len(ready):
+            chosen = [items[at] for at in ready]
+            seen = seen if len(ready) == len(items) else seen.rows(ready)
+            predictions = self._forecaster.predict(chosen, rows[ready], numbers[ready], seen, now_ms)
+            for partition, more in groupby(predictions, lambda one: self._series[one.series].partition):
+                said.setdefault(partition, Outputs()).predictions.extend(more)
+
+    def _answers(self, item: Item) -> bool:
+        return item.candles >= self.config.warm_up and bool(item.series.steps)
+
+    def _remember(self, items: list[Item], candles: NDArray[np.float32]) -> None:
+        """Put the candles into the histories; a series that restarts begins its columns anew first."""
+        for item, candle in zip(items, candles, strict=True):
+            series = item.series
+            if item.kind in ("restart", "realign"):
+                self._columns.restart(series.row)
+                series.history.blocks.clear()
+            if item.kind == "realign":
+                self._forecaster.forget_open(series.row, series.steps)
+            series.history.append(
+                candle, item.number, item.kind == SYNTHETIC, self._columns.state(series.row)
+            )

@@ -1,0 +1,174 @@
+"""From features to published numbers: the bank, the calibrators, open predictions and their scores.
+
+All the numeric state that is learned from outcomes lives here, in columns over all series.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_lstm.features import Features
+from stream_lstm.forecasting.admission import CORRECTIONS, Item
+from stream_lstm.forecasting.calibration import Calibrators
+from stream_lstm.forecasting.columns import Columns
+from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.distribution import Distribution, distribution
+from stream_lstm.forecasting.messages import Answerer, Matured, score_body
+from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
+from stream_lstm.forecasting.outputs import Prediction, Score
+from stream_lstm.forecasting.saying import Numbers, say
+from stream_lstm.forecasting.scoring import Verdicts, judge
+from stream_lstm.forecasting.track_record import TrackRecord
+from stream_lstm.models.bank import Bank, BankForecast, MarketView
+from stream_lstm.models.model import Model
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+UNTRAINED: Final = Answerer("hybrid", None, None)
+"""Who answers a series that has no model yet."""
+
+
+class Forecaster:
+    """Answers for rows of `Columns`, and learns from what comes."""
+
+    def __init__(self, config: EngineConfig, columns: Columns, bank: Bank) -> None:
+        self.config = config
+        self.columns = columns
+        self.bank = bank
+        horizons = len(config.horizons)
+        self._calibrators = Calibrators(horizons)
+        self._open = OpenPredictions(horizons)
+        self._record = TrackRecord(horizons)
+        self._answerers = np.zeros(0, np.object_)
+
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` series."""
+        for part in (self._calibrators, self._open, self._record):
+            part.grow(rows)
+        more = np.empty(rows - len(self._answerers), np.object_)
+        self._answerers = np.concatenate([self._answerers, more])
+
+    def begin(self, row: int, steps: tuple[int, ...]) -> None:
+        """Start a series with horizons of `steps` candles on a row."""
+        for at, step in enumerate(steps):
+            self._calibrators.begin(row * self._calibrators.horizons + at, step)
+        self._open.begin(row, steps)
+        self._record.begin(row)
+        self._answerers[row] = UNTRAINED
+
+    def forget_open(self, row: int, steps: tuple[int, ...]) -> None:
+        """Drop the open predictions of a row: their targets will not come."""
+        self._open.end(row)
+        self._open.begin(row, steps)
+
+    def end(self, row: int) -> None:
+        """Forget the series of a row."""
+        self._open.end(row)
+        self.bank.remove(row)
+
+    def install(self, row: int, model: Model) -> None:
+        """Let a model answer for a row. Its own out-of-sample scores replace those of another model type.
+
+        A horizon that the previous model had no head for takes the new head's scores as well.
+        """
+        previous: Model | None = self.bank.model(row)
+        same_type = previous is not None and previous.model_type == model.model_type
+        kept = len(previous.heads) if previous is not None and same_type else 0
+        for at in range(kept, len(model.heads)):
+            place = row * self._calibrators.horizons + at
+            scores = model.warm_scores(at)
+            if len(scores):
+                self._calibrators.replace(place, scores)
+            else:
+                self._calibrators.begin(place, model.heads[at])
+        self.bank.install(row, model)
+        self._answerers[row] = Answerer(model.model_type, model.model_id, model.metadata.version)
+
+    def remove(self, row: int) -> None:
+        """Take the model of a row away: the forecaster that needs none answers again."""
+        self.bank.remove(row)
+        self._answerers[row] = UNTRAINED
+
+    def mature(self, items: list[Item], rows: Index, steps: NDArray[np.int64]) -> list[Score]:
+        """Score the predictions whose target is the candle of each item: learn from all, say the live."""
+        which, horizon, said = self._open.matured(rows, steps)
+        if not len(which):
+            return []
+        actual = self.columns.last_close[rows][which]
+        verdicts = judge(said, actual, self.config.confidence)
+        self._learn(rows[which], horizon, said, verdicts)
+        for at in which.tolist():
+            items[at].series.scores += 1
+        return [
+            self._score(items[at], k, matured)
+            for at, k, matured in zip(which.tolist(), horizon.tolist(), _matured(verdicts, said), strict=True)
+            if items[at].live
+        ]
+
+    def _score(self, item: Item, horizon: int, matured: Matured) -> Score:
+        body = score_body(item, horizon, matured, self.config)
+        return Score(item.series.key, item.series.horizons[horizon].name, item.cause, body)
+
+    def _learn(self, rows: Index, horizon: Index, said: Said, verdicts: Verdicts) -> None:
+        outcome = np.stack([verdicts.predicted, verdicts.actual, said.close])
+        self._record.update(rows, horizon, verdicts.inside, outcome)
+        now = self._answerers[rows]
+        # A calibrator describes the model type that answers now: another one's errors are not its own.
+        own = np.array([a.type == b.type for a, b in zip(now, said.model, strict=True)], np.bool_)
+        places = rows * self._calibrators.horizons + horizon
+        self._calibrators.update(places[own], verdicts.relative_error[own])
+
+    def predict(
+        self, items: list[Item], rows: Index, steps: NDArray[np.int64], seen: Features, now_ms: int
+    ) -> list[Prediction]:
+        """Forecast for S distinct rows, all corrections or none; says the live ones in their order."""
+        columns = self.columns
+        view = MarketView(
+            skip=seen.skip,
+            window=columns.window[rows],
+            closes=columns.closes[rows],
+            log_base=seen.log_base,
+            log_slow=seen.log_slow,
+            log_ewma=seen.log_sigma,
+            steps=columns.steps[rows],
+        )
+        answer = self.bank.forecast(rows, view)
+        forecast = self._distribution(rows, answer)
+        if items[0].kind not in CORRECTIONS:
+            close = columns.last_close[rows]
+            scale = np.exp(answer.log_scale)
+            said = Said(close, forecast.location, forecast.half_width, scale, self._answerers[rows])
+            self._open.put(rows, steps, said)
+        live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
+        if not len(live):
+            return []
+        numbers = Numbers(
+            columns.last_close[rows],
+            forecast,
+            answer.heads,
+            self._record.read(rows),
+            np.exp(seen.log_base),
+            columns.momentum(rows),
+            self._answerers[rows],
+        )
+        return say(items, live, numbers, self.config, now_ms)
+
+    def _distribution(self, rows: Index, answer: BankForecast) -> Distribution:
+        horizons = self._calibrators.horizons
+        owner = np.minimum(np.arange(horizons), np.maximum(answer.heads[:, None], 1) - 1)  # (S, K)
+        return distribution(
+            self._calibrators,
+            rows[:, None] * horizons + owner,
+            answer.location,
+            answer.log_scale,
+            confidence=self.config.confidence,
+            neutral_band=self.config.neutral_band,
+        )
+
+
+def _matured(verdicts: Verdicts, said: Said) -> list[Matured]:
+    """One `Matured` of plain numbers per verdict."""
+    columns = [column.tolist() for column in verdicts[:6]]
+    return [Matured(*numbers) for numbers in zip(*columns, said.model.tolist(), strict=True)]

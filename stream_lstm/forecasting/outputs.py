@@ -1,0 +1,60 @@
+"""What the engine says: predictions, scores, events, and the trainings it asks for."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from stream_lstm.candles.series import SeriesKey
+
+Body = dict[str, Any]
+
+
+class Prediction(NamedTuple):
+    """One message of the predictions topic; `body` is the contract `Prediction` as a plain dict."""
+
+    series: SeriesKey
+    horizon: str
+    model_type: str
+    state: int
+    """CRC-32 of (last open time, candle count, model id, score count): a gap in state shows."""
+    cause: object
+    """What `Engine.admit` was given with the candle: the record that closed it."""
+    body: Body
+
+
+class Score(NamedTuple):
+    """One message of the scores topic; `body` is the contract `Score`."""
+
+    series: SeriesKey
+    horizon: str
+    cause: object
+    body: Body
+
+
+class Event(NamedTuple):
+    """Something that happened to a series; `at_ms` in stream time."""
+
+    type: str
+    series: SeriesKey
+    at_ms: int
+    cause: object
+    data: Body
+
+
+class TrainingRequest(NamedTuple):
+    """A series that needs a model."""
+
+    series: SeriesKey
+    partition: Hashable
+    need: Literal["no model", "expired"]
+    due_ms: int
+    """Stream time since when it is due."""
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Everything said about the series of one partition, in the order in which it must be read."""
+
+    predictions: list[Prediction] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)

@@ -1,0 +1,81 @@
+"""From arrays over series to one message per series and horizon."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_lstm.forecasting.admission import Item
+from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.distribution import Distribution, path_half_width, path_location
+from stream_lstm.forecasting.messages import Answer, predictions_of
+from stream_lstm.forecasting.outputs import Prediction
+from stream_lstm.forecasting.paths import PathPlan, path_plan
+from stream_lstm.forecasting.scoring import prices
+from stream_lstm.forecasting.track_record import Record
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+class Numbers(NamedTuple):
+    """What was forecast for S series, and what is told beside it."""
+
+    close: Floats
+    """(S,) last close."""
+    forecast: Distribution
+    heads: NDArray[np.intp]
+    """(S,) leading horizons with a head of their own."""
+    record: Record
+    volatility: Floats
+    """(S,) per candle."""
+    momentum: Floats
+    """(S,)"""
+    answerers: NDArray[np.object_]
+    """(S,)"""
+
+
+def say(
+    items: list[Item], chosen: Index, numbers: Numbers, config: EngineConfig, now_ms: int
+) -> list[Prediction]:
+    """The messages of the `chosen` items, in their order, shortest horizon first."""
+    said: dict[int, list[Prediction]] = {}
+    for steps, members in _by_horizons(items, chosen).items():
+        plan = path_plan(steps, config.max_path_points)
+        answers = _answers(np.array(members, np.intp), numbers, plan, len(steps))
+        for at, answer in zip(members, answers, strict=True):
+            said[at] = predictions_of(items[at], answer, plan, config, now_ms)
+    return [prediction for at in chosen.tolist() for prediction in said[at]]
+
+
+def _by_horizons(items: list[Item], chosen: Index) -> dict[tuple[int, ...], list[int]]:
+    """Items whose paths show the same steps, together."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for at in chosen.tolist():
+        groups.setdefault(items[at].series.steps, []).append(at)
+    return groups
+
+
+def _answers(at: Index, numbers: Numbers, plan: PathPlan, horizons: int) -> list[Answer]:
+    """Plain numbers per series, for series that share a plan."""
+    forecast, close = numbers.forecast, numbers.close[at]
+    location, half_width = forecast.location[at, :horizons], forecast.half_width[at, :horizons]
+    ends = [path[-1] for path in plan.members]
+    heads = plan.steps[ends]
+    width, centre = path_half_width(plan.steps, heads, half_width), path_location(plan.steps, heads, location)
+    width[:, ends], centre[:, ends] = half_width, location  # a horizon's own bounds, to the bit
+    path = np.stack(prices(close[:, None], centre, width), axis=1)  # (S, 3, U)
+    quantiles = close[:, None, None] * np.exp(forecast.quantiles[at, :horizons])
+    record = np.stack([column[at, :horizons] for column in numbers.record], axis=1)  # (S, 3, K)
+    columns = (
+        numbers.answerers[at],
+        numbers.heads[at],
+        path,
+        quantiles,
+        forecast.direction[at, :horizons],
+        forecast.deviation[at, :horizons],
+        record,
+        numbers.volatility[at],
+        numbers.momentum[at],
+    )
+    return [Answer(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
