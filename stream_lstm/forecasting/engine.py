@@ -298,7 +298,7 @@ class Engine:
             series = item.series
             if item.kind in ("restart", "realign"):
                 self._columns.restart(series.row)
-                series.history.blocks.clear()
+                series.history.clear()
             if item.kind == "realign":
                 self._forecaster.forget_open(series.row, series.steps)
             series.history.append(

@@ -35,9 +35,15 @@ class History:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.blocks: list[Block] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return sum(block.count for block in self.blocks)
+        return self._count
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.blocks.clear()
+        self._count = 0
 
     def append(
         self, candle: NDArray[np.float32], step: int, synthetic: bool, state: NDArray[np.float64]
@@ -45,13 +51,15 @@ class History:
         """Add the next candle (5,); `state`, the feature state before it, is copied where a block begins."""
         if not self.blocks or self.blocks[-1].count == BLOCK:
             self.blocks.append(Block(state.copy()))
-            if len(self) - self.blocks[0].count >= self.limit:
-                del self.blocks[0]
         block = self.blocks[-1]
         block.candles[block.count] = candle
         block.steps[block.count] = step
         block.synthetic[block.count] = synthetic
         block.count += 1
+        self._count += 1
+        if self._count - self.blocks[0].count >= self.limit:
+            self._count -= self.blocks[0].count
+            del self.blocks[0]
 
     def find(self, step: int) -> NDArray[np.float32] | None:
         """The stored candle (5,) of that number as a view, or None."""
@@ -59,7 +67,7 @@ class History:
         return None if place is None else place[0].candles[place[1]]
 
     def replace(self, step: int, candle: NDArray[np.float32]) -> None:
-        """Put a corrected candle where number `step` is, if it is still here; it is a real one from now on."""
+        """Put a corrected candle where number `step` is, if it is still here; from now on a real one."""
         place = self._place(step)
         if place is not None:
             block, at = place
