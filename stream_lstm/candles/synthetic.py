@@ -4,7 +4,8 @@ Log volatility is an AR(1) [1], a candle's return is Student-t given its volatil
 is the open, extremes and end of a Brownian path inside the candle, so that ranges are consistent with
 the volatility. Prices are martingales in logs: nothing can be known of their direction.
 
-[1] Taylor, Modelling Financial Time Series, 1986. [2] Bollerslev, Review of Economics and Statistics 69, 1987.
+[1] Taylor, Modelling Financial Time Series, 1986.
+[2] Bollerslev, Review of Economics and Statistics 69, 1987.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 _BLOCK: Final = 1_024
 """Candles drawn at once: a longer run has the same blocks, and more."""
-_STEPS: Final = 24
+_STEPS: Final = 48
 """Steps of the path inside a candle."""
 _DAY_MS: Final = 86_400_000
 _DAILY_VOLATILITY: Final = 0.03

@@ -91,16 +91,19 @@ def _scaled(number: int, value: object) -> int:
 
 
 def _of_float(number: float, value: object) -> int:
-    if not math.isfinite(number):
+    if not 0 <= number < math.inf:
         raise _no_time(value)
-    return round(number * 1_000) if 0 <= number < 1e11 else _scaled(int(number), value)
+    return round(number * 1_000) if number < 1e11 else _scaled(int(number), value)
 
 
 def _of_text(value: str) -> int:
     try:
-        return (datetime.fromisoformat(value.upper()) - _EPOCH) // _ONE_MS
-    except (ValueError, OverflowError):
+        since = datetime.fromisoformat(value.upper()) - _EPOCH
+    except ValueError:
         raise _no_time(value) from None
+    if since < timedelta(0):
+        raise _no_time(value)
+    return since // _ONE_MS
 
 
 def _no_time(value: object) -> BadCandle:
