@@ -9,7 +9,7 @@ partition's valid records, so the same records close the same bars, live or in a
 from collections import Counter
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 from stream_lstm.candles import reasons
 from stream_lstm.candles.series import Closed, SeriesKey, Update
@@ -31,8 +31,9 @@ class _Place:
     pending: Update | None = None
     last_closed_ms: int = -1
     rival_open_ms: int = -1
-    """Last open time of another phase; how many consecutive ones of that phase came."""
+    """The last open time that was out of step."""
     rivals: int = 0
+    """So many consecutive open times, up to that one, were out of step alike."""
 
 
 class Closing:
@@ -69,6 +70,31 @@ class Closing:
         if self._due and self._due[0][0] + self.close_grace_ms < self.clock_ms:
             closings += self._overdue()
         return closings
+
+    def state(self) -> dict[str, Any]:
+        """All that closings depend on, in what JSON can hold; `contradictions` is not part of it."""
+        series = [
+            {
+                "series": list(series),
+                "phase": [place.phase_ms, place.rival_open_ms, place.rivals],
+                "lastClosed": place.last_closed_ms,
+                "pending": place.pending and list(place.pending[1:]),
+            }
+            for series, place in self._places.items()
+        ]
+        return {"clock": self.clock_ms, "series": series}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` said, here or in another process."""
+        self.clock_ms = state["clock"]
+        self._places, self._due = {}, []
+        for saved in state["series"]:
+            series = SeriesKey(*saved["series"])
+            phase_ms, rival_open_ms, rivals = saved["phase"]
+            place = _Place(phase_ms, None, saved["lastClosed"], rival_open_ms, rivals)
+            self._places[series] = place
+            if saved["pending"]:
+                self._await(place, Update(series, *saved["pending"]))
 
     def _place_of(self, update: Update) -> _Place:
         phase_ms = update.open_ms % update.step_ms

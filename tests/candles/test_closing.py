@@ -1,3 +1,4 @@
+import json
 import random
 from collections.abc import Iterable
 
@@ -37,6 +38,13 @@ def opens(closings: Iterable[Closed]) -> list[tuple[str, int]]:
 def at(number: float) -> int:
     """The moment `number` minutes after the first open time."""
     return START + int(number * MINUTE)
+
+
+def outcome(closing: Closing, update: Update, record_ms: int) -> list[Closed] | str:
+    try:
+        return closing.offer(update, record_ms)
+    except BadCandle as bad:
+        return str(bad)
 
 
 def test_a_bar_closes_with_its_last_update_when_a_later_one_opens() -> None:
@@ -219,6 +227,21 @@ def test_first_closings_are_in_order_and_once_and_the_last_word_wins(updates: li
         came[closed.open_ms] = closed.close
     assert len(first) == len(set(first))
     assert came == said
+
+
+@given(UPDATES, st.integers(0, 60), st.integers(0, 10))
+def test_a_restored_closing_goes_on_as_the_one_that_was_saved(
+    updates: list[tuple], cut: int, wrong: int
+) -> None:
+    whole, parted = Closing(), Closing()
+    for place, (number, close, flag, delay) in enumerate(updates):
+        if place == cut:
+            saved = json.dumps(parted.state())
+            parted = Closing()
+            parted.restore(json.loads(saved))
+        update = bar(number, close, closed=flag, start=START + 7 * (place < wrong))
+        assert outcome(whole, update, at(number + delay)) == outcome(parted, update, at(number + delay))
+    assert whole.state() == parted.state()
 
 
 @given(UPDATES)
