@@ -1,0 +1,60 @@
+"""What a fit is a function of: the candles of one series, its horizons and a seed. Picklable."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_lstm.errors import TrainingFailed
+
+MINIMUM_CANDLES: Final = 100
+CANDLES_PER_STEP: Final = 20
+"""A horizon of h candles has a head of its own when the history holds 20·h of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """The history of one series as the engine stored it: N candles, oldest first."""
+
+    series: str
+    step_ms: int
+    candles: NDArray[np.float32]
+    """(N, 5): open, high, low, close as ratios to `reference`, and volume."""
+    open_ms: NDArray[np.int64]
+    """(N,)"""
+    synthetic: NDArray[np.bool_]
+    """(N,): candles that filled a gap; never a target."""
+    state: NDArray[np.float64]
+    """(width,): feature state before the first candle."""
+    reference: float
+    """Price unit of the ratios, in quote units."""
+    horizons: tuple[int, ...]
+    """Steps, ascending."""
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.candles)
+
+    @property
+    def trained_at(self) -> int:
+        """Close of the last candle, epoch ms: what a model calls `trainedAt`."""
+        return int(self.open_ms[-1]) + self.step_ms - 1
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """The horizons that this history can teach."""
+        return tuple(steps for steps in self.horizons if len(self) >= CANDLES_PER_STEP * steps)
+
+    def check(self) -> None:
+        """Raise `TrainingFailed` if nothing can be learned from so little."""
+        if len(self) < MINIMUM_CANDLES:
+            raise TrainingFailed(
+                f"{self.series}: {len(self)} candles, a model needs {MINIMUM_CANDLES}; wait for more"
+            )
+        if not self.heads:
+            needed = CANDLES_PER_STEP * self.horizons[0]
+            raise TrainingFailed(
+                f"{self.series}: {len(self)} candles, its shortest horizon of {self.horizons[0]} needs "
+                f"{needed}; wait for more, or add a shorter horizon to `horizons`"
+            )
