@@ -1,0 +1,78 @@
+"""S networks in training: an LSTM over T steps, linear heads on its last state, squared error, Adam."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from stream_lstm.models.adam import Adam, Penalty
+from stream_lstm.models.linear_heads import LinearHeads
+from stream_lstm.models.lstm_layer import LstmLayer
+from stream_lstm.models.parameters import Parameters
+from stream_lstm.models.shape import Shape
+
+Array = NDArray[np.floating]
+Index = NDArray[np.intp]
+
+
+class Network:
+    """A stack over the inputs (S, N, F) and targets (S, M, K) of S series.
+
+    Window n of a series is its input rows n … n + T − 1, and target row n belongs to it: M = N − T + 1.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        inputs: Array,
+        targets: Array,
+        *,
+        penalty: Penalty = Penalty(),  # noqa: B008 (immutable)
+        clip: float | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.shape: Final = shape
+        self.parameters: Final = Parameters(shape, dtype)
+        self.layer: Final = LstmLayer(
+            shape, self.parameters.scaled.lstm, self.parameters.gradient.lstm, dtype
+        )
+        self.heads: Final = LinearHeads(shape, self.parameters, self.layer, dtype)
+        self._adam = Adam(self.parameters.true, self.parameters.gradient, shape.inputs, penalty, clip)
+        self._load_series(inputs, targets, dtype)
+
+    def _load_series(self, inputs: Array, targets: Array, dtype: DTypeLike) -> None:
+        S, F, _, K, B, T = self.shape
+        self._rows = np.ascontiguousarray(inputs, dtype).reshape(-1, F)  # (S·N, F)
+        self._targets = np.ascontiguousarray(targets, dtype).reshape(-1, K)  # (S·M, K)
+        series = np.arange(S)[:, None]
+        self._first_row = series * inputs.shape[1] + np.arange(T)[:, None, None]  # (T, S, 1)
+        self._first_target = series * targets.shape[1]  # (S, 1)
+        self._batch = np.zeros((T, S, B, F), dtype)
+        self._batch_feature_major = self._batch.transpose(0, 3, 1, 2)
+        self._batch_targets = np.zeros((S, B, K), dtype)
+
+    def load(self, windows: Index) -> None:
+        """Take the batch of `windows` (S, B)."""
+        # "clip" writes straight into `out`; the indices are ours and in range.
+        np.take(self._rows, self._first_row + windows, axis=0, out=self._batch, mode="clip")
+        np.copyto(self.layer.input_rows, self._batch)
+        np.copyto(self.layer.inputs, self._batch_feature_major)
+        np.take(self._targets, self._first_target + windows, axis=0, out=self._batch_targets, mode="clip")
+        np.copyto(self.heads.targets, self._batch_targets.swapaxes(1, 2))
+
+    def gradient(self) -> Array:
+        """Forward and backward over the loaded batch; the loss (S,), the gradient in `parameters`."""
+        self.layer.forward()
+        self.heads.forward()
+        loss = self.heads.backward()
+        self.layer.backward()
+        self.parameters.unscale_gradient()
+        return loss
+
+    def step(self, windows: Index, rate: float) -> Array:
+        """One update on the batch of `windows` (S, B) at learning rate `rate`; the loss before it (S,)."""
+        self.load(windows)
+        loss = self.gradient()
+        self._adam.update(rate)
+        self.parameters.rescale()
+        return loss
