@@ -6,9 +6,7 @@ count ``v`` in contracts.
 
 from collections.abc import Iterator
 
-from stream_lstm.candles import reasons
-from stream_lstm.candles.formats import Format, Message, Raw
-from stream_lstm.errors import BadCandle
+from stream_lstm.candles.formats import Format, Message, Raw, no_object
 
 
 def _recognises(message: Message) -> bool:
@@ -22,7 +20,7 @@ def _read(message: Message) -> Iterator[Raw]:
     event = message if "k" in message else message["data"]
     kline = event["k"]
     if type(kline) is not dict:
-        raise BadCandle(reasons.WRONG_TYPE, "k is no object: it must hold the kline")
+        raise no_object(kline)
     get = kline.get
     yield Raw(
         "binance",

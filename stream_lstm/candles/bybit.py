@@ -6,8 +6,7 @@ Spot, linear and inverse share the shape: pin the exchange to keep them apart.
 from collections.abc import Iterator
 from typing import Any
 
-from stream_lstm.candles import reasons
-from stream_lstm.candles.formats import Format, Message, Raw
+from stream_lstm.candles.formats import Format, Message, Raw, no_object, rows
 from stream_lstm.errors import BadCandle
 
 
@@ -18,14 +17,9 @@ def _recognises(message: Message) -> bool:
 
 def _read(message: Message) -> Iterator[Raw | BadCandle]:
     _, interval, symbol = (*message["topic"].split(".", 2), None)[:3]
-    rows = message["data"]
-    if type(rows) is not list:
-        raise BadCandle(reasons.WRONG_TYPE, "data is no list: it must hold the klines")
-    for row in rows:
-        if type(row) is dict:
-            yield _candle(row, interval, symbol, message.get("ts"))
-        else:
-            yield BadCandle(reasons.WRONG_TYPE, "a row of data is no object: it must be a kline")
+    sent = message.get("ts")
+    for row in rows(message, "data"):
+        yield _candle(row, interval, symbol, sent) if type(row) is dict else no_object(row)
 
 
 def _candle(row: Message, interval: str, symbol: str | None, sent: Any) -> Raw:

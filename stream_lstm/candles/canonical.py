@@ -1,6 +1,7 @@
 """Our own format; also rows of a table with the same columns in snake case (``open_time``).
 
-``closed``, ``closeTime`` and ``eventTime`` may be missing.
+``closed``, ``closeTime`` and ``eventTime`` may be missing. A row that Debezium's unwrapping marks as
+deleted is no candle.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ def _recognises(message: Message) -> bool:
 
 def _read(message: Message) -> Iterator[Raw]:
     get = message.get
+    if get("__deleted") == "true":
+        return
     open_time = get("openTime")
     yield Raw(
         get("exchange"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from reprlib import repr as short
 
 from stream_lstm.candles import reasons
-from stream_lstm.candles.formats import Format, Message, Raw
+from stream_lstm.candles.formats import Format, Message, Raw, rows
 from stream_lstm.errors import BadCandle
 
 
@@ -17,12 +17,10 @@ def _recognises(message: Message) -> bool:
 
 
 def _read(message: Message) -> Iterator[Raw | BadCandle]:
-    rows = message["ohlcv"]
-    if type(rows) is not list:
-        raise BadCandle(reasons.WRONG_TYPE, "ohlcv is no list: it must hold rows of [ms, o, h, l, c, v]")
+    candles = rows(message, "ohlcv")
     exchange = message.get("exchange") or "ccxt"
     symbol, interval = message.get("symbol"), message.get("timeframe")
-    for place, row in enumerate(rows, start=1):
+    for place, row in enumerate(candles, start=1):
         if type(row) is not list or len(row) != 6:
             wanted = "[ms, open, high, low, close, volume]"
             yield BadCandle(reasons.UNKNOWN_SHAPE, f"row {place} is {short(row)}: it must be {wanted}")
@@ -30,7 +28,7 @@ def _read(message: Message) -> Iterator[Raw | BadCandle]:
         open_time, open_, high, low, close, volume = row
         # ccxt says null where an exchange tells no volume.
         prices = (open_, high, low, close, 0.0 if volume is None else volume)
-        yield Raw(exchange, symbol, interval, open_time, *prices, True if place < len(rows) else None)
+        yield Raw(exchange, symbol, interval, open_time, *prices, True if place < len(candles) else None)
 
 
 CCXT = Format("ccxt", _recognises, _read)

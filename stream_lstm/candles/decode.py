@@ -1,6 +1,6 @@
 """From a record's bytes to candles: finds the format, reads its rows, checks each.
 
-To add a format, write one module like `candles.binance` with one `Format`, and add it to `FORMATS`.
+To add a format, write one module like `candles.binance` with one `Format`, and add it to `_IN_ORDER`.
 """
 
 from typing import Any, Final, NamedTuple
@@ -12,9 +12,16 @@ from stream_lstm.candles.binance import BINANCE
 from stream_lstm.candles.bybit import BYBIT
 from stream_lstm.candles.canonical import CANONICAL
 from stream_lstm.candles.ccxt import CCXT
+from stream_lstm.candles.coinbase import COINBASE
 from stream_lstm.candles.cryptofeed import CRYPTOFEED
+from stream_lstm.candles.envelopes import unframed, unwrapped
 from stream_lstm.candles.formats import NO_PIN, Format, Message, Pin
+from stream_lstm.candles.gateio import GATEIO
+from stream_lstm.candles.hyperliquid import HYPERLIQUID
+from stream_lstm.candles.kraken import KRAKEN
+from stream_lstm.candles.kucoin import KUCOIN
 from stream_lstm.candles.okx import OKX
+from stream_lstm.candles.platform import PLATFORM
 from stream_lstm.candles.series import Update
 from stream_lstm.candles.validation import MAX_BODY, checked
 from stream_lstm.errors import BadCandle, SettingsError
@@ -22,7 +29,21 @@ from stream_lstm.errors import BadCandle, SettingsError
 __all__ = ["FORMATS", "NO_PIN", "UNKNOWN", "Decoded", "Pin", "decode"]
 
 # Asked in this order: the most frequent first.
-FORMATS: Final = {format.name: format for format in (CANONICAL, BINANCE, BYBIT, OKX, CRYPTOFEED, CCXT)}
+_IN_ORDER: Final = (
+    CANONICAL,
+    BINANCE,
+    BYBIT,
+    OKX,
+    CRYPTOFEED,
+    CCXT,
+    COINBASE,
+    KRAKEN,
+    HYPERLIQUID,
+    KUCOIN,
+    GATEIO,
+    PLATFORM,
+)
+FORMATS: Final = {format.name: format for format in _IN_ORDER}
 UNKNOWN: Final = "unknown"
 """The format of a message that is of none."""
 
@@ -47,16 +68,14 @@ def decode(value: bytes | None, *, record_ms: int, pin: Pin = NO_PIN) -> Decoded
     if not value:
         return Decoded(UNKNOWN, [], [], chatter.TOMBSTONE)
     try:
-        message = _parse(value)
-        if message is None:
-            return Decoded(UNKNOWN, [], [], chatter.TOMBSTONE)
-        format = _told(message, pin)
+        told = _told(_parse(value), pin)
     except BadCandle as bad:
         if chatter.is_bare_heartbeat(value):
             return Decoded(UNKNOWN, [], [], chatter.HEARTBEAT)
         return Decoded(UNKNOWN, [], [bad])
-    if format is None:
-        return Decoded(UNKNOWN, [], [], chatter.kind_of(message))
+    if isinstance(told, str):
+        return Decoded(UNKNOWN, [], [], told)
+    format, message = told
     return _read(format, message, record_ms, pin)
 
 
@@ -64,22 +83,27 @@ def _parse(value: bytes) -> Any:
     if len(value) > MAX_BODY:
         raise BadCandle(reasons.BODY_TOO_LONG, f"the value has {len(value)} bytes, {MAX_BODY} are allowed")
     try:
-        return orjson.loads(value)
+        return orjson.loads(unframed(value))
     except orjson.JSONDecodeError as error:
         raise BadCandle(reasons.NOT_JSON, f"the value is not JSON: {error}") from None
 
 
-def _told(message: Any, pin: Pin) -> Format | None:
-    """The message's format; None if it is chatter."""
-    if type(message) is not dict:
-        raise BadCandle(reasons.UNKNOWN_SHAPE, f"the value is a JSON {type(message).__name__}, not an object")
+def _told(message: Any, pin: Pin) -> tuple[Format, Message] | str:
+    """The format and the message that is of it, out of its envelopes; or the kind of what is no candle."""
     candidates = FORMATS.values() if pin.format is None else (_pinned(pin.format),)
-    for format in candidates:
-        if format.recognises(message):
-            return format
-    if chatter.kind_of(message):
-        return None
-    raise BadCandle(reasons.UNKNOWN_SHAPE, _unlike(message, pin))
+    while type(message) is dict:
+        for format in candidates:
+            if format.recognises(message):
+                return format, message
+        kind = chatter.kind_of(message)
+        if kind is not None:
+            return kind
+        envelope, message = message, unwrapped(message)
+        if message is envelope:
+            raise BadCandle(reasons.UNKNOWN_SHAPE, _unlike(envelope, pin))
+    if message is None:
+        return chatter.TOMBSTONE
+    raise BadCandle(reasons.UNKNOWN_SHAPE, f"a JSON {type(message).__name__} and not an object")
 
 
 def _pinned(name: str) -> Format:

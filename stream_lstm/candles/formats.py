@@ -1,8 +1,10 @@
 """What a producer's format is: how it is told, and how its messages become raw candles."""
 
 from collections.abc import Callable, Iterable
+from reprlib import repr as short
 from typing import Any, NamedTuple, TypeAlias
 
+from stream_lstm.candles import reasons
 from stream_lstm.errors import BadCandle
 
 Message: TypeAlias = dict[str, Any]
@@ -51,3 +53,16 @@ class Format(NamedTuple):
     name: str
     recognises: Callable[[Message], bool]
     read: Callable[[Message], Iterable[Raw | BadCandle]]
+
+
+def rows(message: Message, field: str) -> list[Any]:
+    """The list that `field` holds. Raises `BadCandle` (``wrong_type``) if it holds something else."""
+    found = message.get(field)
+    if type(found) is not list:
+        raise BadCandle(reasons.WRONG_TYPE, f"{field} is {short(found)}: it must be the list of candles")
+    return found
+
+
+def no_object(value: object) -> BadCandle:
+    """What to yield for a row that should be a JSON object."""
+    return BadCandle(reasons.WRONG_TYPE, f"{short(value)} stands where a candle's object should")

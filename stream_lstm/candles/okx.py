@@ -9,7 +9,7 @@ from reprlib import repr as short
 from typing import Any, Final
 
 from stream_lstm.candles import reasons
-from stream_lstm.candles.formats import Format, Message, Raw
+from stream_lstm.candles.formats import Format, Message, Raw, rows
 from stream_lstm.errors import BadCandle
 
 _LENGTHS: Final = (8, 9)
@@ -24,10 +24,8 @@ def _recognises(message: Message) -> bool:
 
 
 def _read(message: Message) -> Iterator[Raw | BadCandle]:
-    arg, rows = message["arg"], message["data"]
-    if type(rows) is not list:
-        raise BadCandle(reasons.WRONG_TYPE, "data is no list: it must hold the candles")
-    for row in rows:
+    arg = message["arg"]
+    for row in rows(message, "data"):
         if type(row) is list and len(row) in _LENGTHS:
             open_time, open_, high, low, close, volume = row[:6]
             prices = (open_time, open_, high, low, close, volume)

@@ -32,38 +32,38 @@ def _kline(unit: int = 1) -> dict[str, Any]:
     }
 
 
-def _named() -> dict[str, float]:
+def named() -> dict[str, float]:
     return dict(zip(("open", "high", "low", "close", "volume"), CANDLE, strict=True))
 
 
-def _texts() -> dict[str, str]:
-    return {name: str(value) for name, value in _named().items()}
+def texts() -> dict[str, str]:
+    return {name: str(value) for name, value in named().items()}
 
 
 def canonical() -> dict[str, Any]:
     return {
         **{"exchange": "binance", "symbol": "BTCUSDT", "interval": "1h", "openTime": OPEN_MS},
-        **{"closeTime": OPEN_MS + STEP_MS - 1, **_named(), "closed": True},
+        **{"closeTime": OPEN_MS + STEP_MS - 1, **named(), "closed": True},
     }
 
 
 def bybit() -> dict[str, Any]:
     row = {
-        **{"start": OPEN_MS, "end": OPEN_MS + STEP_MS - 1, "interval": "60", **_texts()},
+        **{"start": OPEN_MS, "end": OPEN_MS + STEP_MS - 1, "interval": "60", **texts()},
         **{"turnover": "1", "confirm": True, "timestamp": RECORD_MS - 400},
     }
     return {"topic": "kline.60.BTCUSDT", "data": [row], "ts": RECORD_MS - 300, "type": "snapshot"}
 
 
 def okx(fields: int = 9) -> dict[str, Any]:
-    row = [str(OPEN_MS), *_texts().values(), *["77.7"] * (fields - 7), "1"]
+    row = [str(OPEN_MS), *texts().values(), *["77.7"] * (fields - 7), "1"]
     return {"arg": {"channel": "candle1H", "instId": "BTC-USDT"}, "data": [row]}
 
 
 def cryptofeed() -> dict[str, Any]:
     return {
         **{"exchange": "COINBASE", "symbol": "BTC-USDT", "start": OPEN_MS // 1_000},
-        **{"stop": (OPEN_MS + STEP_MS) / 1_000 - 0.001, "interval": "1h", "trades": None, **_named()},
+        **{"stop": (OPEN_MS + STEP_MS) / 1_000 - 0.001, "interval": "1h", "trades": None, **named()},
         **{
             "closed": True,
             "timestamp": RECORD_MS / 1_000 - 0.5,
@@ -76,6 +76,45 @@ def ccxt() -> dict[str, Any]:
     return {"symbol": "BTC/USDT", "timeframe": "1h", "ohlcv": [[OPEN_MS, *CANDLE]]}
 
 
+def coinbase() -> dict[str, Any]:
+    row = {"start": str(OPEN_MS // 1_000), **texts(), "product_id": "BTC-USD"}
+    events = [{"type": "update", "candles": [row]}]
+    return {"channel": "candles", "timestamp": "2024-10-05T11:00:00.100000Z", "events": events}
+
+
+def kraken() -> dict[str, Any]:
+    row = {"symbol": "BTC/USD", **named(), "interval_begin": "2024-10-05T10:00:00.000000000Z"}
+    row |= {"interval": 60, "timestamp": "2024-10-05T11:00:00.000000Z"}
+    return {"channel": "ohlc", "type": "update", "timestamp": "2024-10-05T11:00:00.100999999Z", "data": [row]}
+
+
+def hyperliquid() -> dict[str, Any]:
+    letters = dict(zip("ohlcv", texts().values(), strict=True))
+    return {
+        "channel": "candle",
+        "data": {"t": OPEN_MS, "T": OPEN_MS + STEP_MS, "s": "xyz:GOLD", "i": "1h", **letters},
+    }
+
+
+def kucoin() -> dict[str, Any]:
+    open_, high, low, close, volume = texts().values()
+    row = [str(OPEN_MS // 1_000), open_, close, high, low, volume, "7.7"]
+    data = {"symbol": "BTC-USDT", "candles": row, "time": (RECORD_MS - 400) * 1_000_000}
+    return {"type": "message", "topic": "/market/candles:BTC-USDT_1hour", "data": data}
+
+
+def gateio() -> dict[str, Any]:
+    open_, high, low, close, volume = texts().values()
+    result = {"t": str(OPEN_MS // 1_000), "o": open_, "h": high, "l": low, "c": close}
+    result |= {"n": "1h_BTC_USDT", "a": volume, "v": "777.7"}
+    return {"time_ms": RECORD_MS - 400, "channel": "spot.candlesticks", "event": "update", "result": result}
+
+
+def platform() -> dict[str, Any]:
+    row = {"timestamp": OPEN_MS // 1_000, "symbol": "BTCUSDT", "timeframe": "1h", **named()}
+    return row | {"quoteVolume": 1.0, "trades": 5, "exchange": "binance"}
+
+
 MESSAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "canonical": ("canonical", canonical()),
     "binance": ("binance", _kline()),
@@ -86,7 +125,16 @@ MESSAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "okx of 8 fields": ("okx", okx(8)),
     "cryptofeed": ("cryptofeed", cryptofeed()),
     "ccxt": ("ccxt", ccxt()),
+    "coinbase": ("coinbase", coinbase()),
+    "kraken": ("kraken", kraken()),
+    "hyperliquid": ("hyperliquid", hyperliquid()),
+    "kucoin": ("kucoin", kucoin()),
+    "gateio": ("gateio", gateio()),
+    "platform": ("platform", platform()),
 }
+FLAGLESS = {"ccxt", "coinbase", "kraken", "hyperliquid", "kucoin", "gateio"}
+WITHOUT_EVENT_TIME = {"canonical", "okx", "ccxt", "hyperliquid", "platform"}
+EXCHANGES = {"canonical": "binance", "cryptofeed": "coinbase", "platform": "binance"}
 
 REASONS = {value for name, value in vars(reasons).items() if name.isupper()}
 
@@ -105,12 +153,12 @@ def test_every_producer_says_the_same_candle(spelling: str) -> None:
     decoded = sent(message)
     (update,) = decoded.updates
     assert (decoded.format, decoded.bad, decoded.skipped) == (format, [], None)
-    assert update[1:8] == (STEP_MS, OPEN_MS, *CANDLE)
-    assert update.series.interval == "1h"
-    assert update.series.exchange == {"canonical": "binance", "cryptofeed": "coinbase"}.get(format, format)
-    assert update.closed is (None if format == "ccxt" else True)
-    own_time = {"canonical": None, "okx": None, "ccxt": None}
-    assert update.event_ms == own_time.get(format, RECORD_MS - 400)
+    assert update[2:8] == (OPEN_MS, *CANDLE)
+    # Coinbase has candles of five minutes only, and does not say so.
+    assert update.series.interval == ("5m" if format == "coinbase" else "1h")
+    assert update.series.exchange == EXCHANGES.get(format, format)
+    assert update.closed is (None if format in FLAGLESS else True)
+    assert update.event_ms == (None if format in WITHOUT_EVENT_TIME else RECORD_MS - 400)
 
 
 @pytest.mark.parametrize("spelling", MESSAGES)
