@@ -20,7 +20,8 @@ from stream_lstm.forecasting.outputs import Prediction, Score
 from stream_lstm.forecasting.saying import Numbers, say
 from stream_lstm.forecasting.scoring import Verdicts, judge
 from stream_lstm.forecasting.track_record import TrackRecord
-from stream_lstm.models.bank import Bank, BankForecast, MarketView
+from stream_lstm.models.bank import Bank
+from stream_lstm.models.market_view import BankForecast, MarketView
 from stream_lstm.models.model import Model
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,207 @@
+"""One input partition: its pending bars, its next offset, the facts that wait for theirs.
+
+Records go in with `feed`; `turn` takes closed candles from them into the engine until the limit, a fact
+or a training that must be waited for; the engine's `advance` does the work in between. Which candles
+share a turn changes nothing that is said.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from stream_lstm.candles.closing import Closing
+from stream_lstm.candles.decode import decode
+from stream_lstm.candles.formats import NO_PIN, Pin
+from stream_lstm.candles.series import Closed, SeriesKey, Update
+from stream_lstm.errors import BadCandle
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.models.model import Model
+
+TopicPartition = tuple[str, int]
+
+
+class KafkaRecord(Protocol):
+    """What is read of a record."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Cause(NamedTuple):
+    """The record because of which something is said."""
+
+    received: float
+    """When it was received, by the monotonic clock, in seconds."""
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Position(NamedTuple):
+    """Between two closed candles: the record that comes next, and how many candles it has given already."""
+
+    offset: int
+    candles: int
+
+
+class Installation(NamedTuple):
+    """A model that answers for a series from a position on."""
+
+    at: Position
+    series: SeriesKey
+    model: Model
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one turn met besides the candles that it gave to the engine."""
+
+    closed: int = 0
+    records: int = 0
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Candles by (format, outcome)."""
+    dead: list[tuple[KafkaRecord, BadCandle]] = field(default_factory=list)
+    requests: list[TrainingRequest] = field(default_factory=list)
+
+
+class Partition:
+    """One partition from its assignment to its revocation."""
+
+    def __init__(
+        self,
+        place: TopicPartition,
+        engine: Engine,
+        *,
+        seek: int,
+        live_from: int,
+        pin: Pin = NO_PIN,
+        close_grace_ms: int = 5_000,
+        barrier: bool = False,
+        installations: Iterable[Installation] = (),
+    ) -> None:
+        self.place = place
+        self.pin = pin
+        self.live_from = live_from
+        """Offset from which on what is found is said; everything before is replayed silently."""
+        self.barrier = barrier
+        """Whether a due training holds the partition until its model is installed."""
+        self.closing = Closing(close_grace_ms)
+        self.waiting: set[SeriesKey] = set()
+        """Series whose training holds the partition."""
+        self._engine = engine
+        self._queue: deque[tuple[KafkaRecord, float]] = deque()
+        self._backlog: deque[tuple[Closed, str, bool, Cause]] = deque()
+        self._position = Position(seek, 0)
+        self._installations = deque(sorted(installations, key=lambda one: one.at))
+        self._parked: dict[SeriesKey, Model] = {}
+
+    @property
+    def position(self) -> Position:
+        """Where the next candle comes from; everything before it is in the engine."""
+        return self._position
+
+    @property
+    def next_offset(self) -> int:
+        """First offset that is not wholly in the engine: what may be committed after what was said is out."""
+        return self._position.offset
+
+    @property
+    def live(self) -> bool:
+        """Whether the silent replay is over."""
+        return self._position.offset >= self.live_from
+
+    @property
+    def queued(self) -> int:
+        """Records that were fed and not taken yet."""
+        return len(self._queue)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a turn would take something."""
+        return not self.waiting and bool(self._queue or self._backlog)
+
+    def feed(self, records: Iterable[KafkaRecord], received: float) -> None:
+        """Queue records in the order of their offsets; `received` by the monotonic clock, in seconds."""
+        self._queue.extend((record, received) for record in records)
+
+    def turn(self, limit: int) -> Taken:
+        """Take up to `limit` closed candles, and whatever lies between them."""
+        taken = Taken()
+        while taken.closed < limit and self._passes_installations(taken) and not self.waiting:
+            if self._backlog:
+                self._admit(taken)
+            elif self._queue:
+                self._read(*self._queue.popleft(), taken)
+            else:
+                break
+        return taken
+
+    def install(self, series: SeriesKey, model: Model) -> bool:
+        """Let a model answer from the present position on; false if the engine does not know the series."""
+        self.waiting.discard(series)
+        return self._engine.install(series, model)
+
+    def give_up(self, series: SeriesKey) -> None:
+        """Go on without the model that the partition waits for."""
+        self.waiting.discard(series)
+
+    def _passes_installations(self, taken: Taken) -> bool:
+        """Apply the installations that are due; false if candles wait in the engine that come before one."""
+        while self._installations and self._installations[0].at <= self._position:
+            if taken.closed:
+                return False
+            due = self._installations.popleft()
+            if not self.install(due.series, due.model):
+                self._parked[due.series] = due.model
+        return True
+
+    def _read(self, record: KafkaRecord, received: float, taken: Taken) -> None:
+        if record.offset < self._position.offset:
+            return
+        self._position = Position(record.offset, 0)
+        taken.records += 1
+        live = record.offset >= self.live_from
+        decoded = decode(record.value, record_ms=record.timestamp, pin=self.pin)
+        mistakes = list(decoded.bad)
+        closed = self._close(decoded.updates, record, decoded.format, mistakes)
+        if closed:
+            cause = Cause(received, record.headers)
+            self._backlog.extend((candle, decoded.format, live, cause) for candle in closed)
+        else:
+            self._position = Position(record.offset + 1, 0)
+        if live:
+            taken.dead.extend((record, mistake) for mistake in mistakes)
+            pending = len(decoded.updates) - (len(mistakes) - len(decoded.bad)) - len(closed)
+            counts = {"bad": len(mistakes), "pending": max(pending, 0), f"skipped {decoded.skipped}": 0}
+            if decoded.skipped:
+                counts = {"skipped": 1}
+            taken.outcomes.update({(decoded.format, name): count for name, count in counts.items() if count})
+
+    def _close(
+        self, updates: list[Update], record: KafkaRecord, format: str, mistakes: list[BadCandle]
+    ) -> list[Closed]:
+        closed = []
+        for update in updates:
+            try:
+                closed += self.closing.offer(update, record.timestamp, format)
+            except BadCandle as mistake:
+                mistakes.append(mistake)
+        return closed
+
+    def _admit(self, taken: Taken) -> None:
+        candle, format, live, cause = self._backlog.popleft()
+        offset, candles = self._position
+        self._position = Position(offset, candles + 1) if self._backlog else Position(offset + 1, 0)
+        admitted = self._engine.admit(self.place, candle, cause, live=live)
+        taken.closed += 1
+        if candle.series in self._parked:
+            self._engine.install(candle.series, self._parked.pop(candle.series))
+        if live:
+            taken.outcomes[format, admitted.outcome] += 1
+        if admitted.request is not None:
+            taken.requests.append(admitted.request)
+            if self.barrier:
+                self.waiting.add(candle.series)

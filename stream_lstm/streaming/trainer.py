@@ -1,0 +1,192 @@
+"""The trainings of a worker: a queue by need, processes that work it off, back-off after a failure."""
+
+import asyncio
+import heapq
+import logging
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from stream_lstm.candles.series import SeriesKey
+from stream_lstm.errors import ModelError, TrainingFailed
+from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.models.files import from_safetensors
+from stream_lstm.models.model import Model
+from stream_lstm.models.training_set import TrainingSet
+from stream_lstm.streaming.training_process import Fitted, TrainingProcess
+
+log = logging.getLogger(__name__)
+
+STACK: Final = 8
+"""Series that one process fits together at most."""
+_BACK_OFF: Final = (1.0, 300.0)  # seconds: first and longest wait after a failure
+
+
+class Trained(NamedTuple):
+    """A training that has ended: with a model and its place in the store, or with an error."""
+
+    request: TrainingRequest
+    model: Model | None
+    path: str | None
+    milliseconds: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerConfig:
+    """How trainings run."""
+
+    model_type: str
+    store_url: str
+    processes: int = 1
+    timeout_s: float = 120.0
+    """Wall time of one training after which its process is killed."""
+    nice: int = 10
+    recycle_after: int = 500
+    """Trainings after which a process is replaced by a fresh one."""
+
+
+@dataclass(order=True, slots=True)
+class _Waiting:
+    """A place in the queue: series without a model first, then the one that has waited longest."""
+
+    need: tuple[bool, int]
+    request: TrainingRequest = field(compare=False)
+
+
+class Trainer:
+    """Owns the training processes. All methods belong to the loop's thread; the fits run elsewhere.
+
+    `snapshot` gives a series' training set when its turn comes, None if it is not there any more.
+    """
+
+    def __init__(self, config: TrainerConfig, snapshot: Callable[[SeriesKey], TrainingSet | None]) -> None:
+        self.config = config
+        self.seconds_per_training = 0.0
+        """Running mean of the wall time of a training, 0 before the first."""
+        self._snapshot = snapshot
+        self._queue: list[_Waiting] = []
+        self._finished: list[Trained] = []
+        self._failures: dict[SeriesKey, int] = {}
+        self._dropped: set[Hashable] = set()
+        self._running = 0
+        self._work = asyncio.Event()
+        self._slots: list[asyncio.Task[None]] = []
+        self.wake = asyncio.Event()
+        """Set when a training has ended."""
+
+    def start(self) -> None:
+        """Start the slots; processes are spawned when there is work."""
+        self._slots = [
+            asyncio.create_task(self._slot(), name="trainer") for _ in range(self.config.processes)
+        ]
+
+    async def stop(self) -> None:
+        """Kill the processes and forget the queue."""
+        for slot in self._slots:
+            slot.cancel()
+        await asyncio.gather(*self._slots, return_exceptions=True)
+
+    def submit(self, request: TrainingRequest) -> None:
+        """Queue a training."""
+        self._dropped.discard(request.partition)
+        heapq.heappush(self._queue, _Waiting((request.need != "no model", request.due_ms), request))
+        self._work.set()
+
+    def drop(self, partition: Hashable) -> None:
+        """Forget the queued trainings of a partition; those that run end unheard."""
+        self._queue = [place for place in self._queue if place.request.partition != partition]
+        heapq.heapify(self._queue)
+        self._dropped.add(partition)
+
+    def finished(self) -> list[Trained]:
+        """The trainings that have ended since the last call."""
+        self.wake.clear()
+        finished, self._finished = self._finished, []
+        return [one for one in finished if one.request.partition not in self._dropped]
+
+    @property
+    def queued(self) -> int:
+        """Trainings that wait or run."""
+        return len(self._queue) + self._running
+
+    @property
+    def backlog_seconds(self) -> float:
+        """How long the queue will take."""
+        return self.queued * self.seconds_per_training / self.config.processes
+
+    async def _slot(self) -> None:
+        process: TrainingProcess | None = None
+        try:
+            while True:
+                await self._work.wait()
+                requests = self._next()
+                if not requests:
+                    self._work.clear()
+                    continue
+                if process is None or process.jobs >= self.config.recycle_after:
+                    if process is not None:
+                        process.kill()
+                    process = TrainingProcess(self.config.store_url, self.config.nice)
+                process = await self._train(process, requests)
+        finally:
+            if process is not None:
+                process.kill()
+
+    def _next(self) -> list[TrainingRequest]:
+        """A stack of what is most needed, leaving the other slots their share."""
+        share = -(-len(self._queue) // self.config.processes)
+        return [heapq.heappop(self._queue).request for _ in range(min(STACK, share))]
+
+    async def _train(
+        self, process: TrainingProcess, requests: list[TrainingRequest]
+    ) -> TrainingProcess | None:
+        """One stack; returns the process if it lives on."""
+        snapshots = [(request, self._snapshot(request.series)) for request in requests]
+        jobs = [(request, data) for request, data in snapshots if data is not None]
+        if not jobs:
+            return process
+        self._running += len(jobs)
+        began = time.monotonic()
+        work = asyncio.to_thread(process.fit, self.config.model_type, [data for _, data in jobs])
+        try:
+            results = await asyncio.wait_for(work, self.config.timeout_s * len(jobs))
+            survivor: TrainingProcess | None = process
+        except (TimeoutError, TrainingFailed) as error:
+            process.kill()
+            survivor = None
+            told = str(error) or f"no result within {self.config.timeout_s:g} s (training.timeout)"
+            results = [Fitted(None, None, int((time.monotonic() - began) * 1000), told)] * len(jobs)
+        finally:
+            self._running -= len(jobs)
+        self._note_duration((time.monotonic() - began) / len(jobs))
+        for (request, _), result in zip(jobs, results, strict=True):
+            self._end(request, result)
+        self.wake.set()
+        return survivor
+
+    def _end(self, request: TrainingRequest, result: Fitted) -> None:
+        model, error = None, result.error
+        if result.data is not None:
+            try:
+                model = from_safetensors(result.data)
+            except ModelError as damaged:
+                error = str(damaged)
+        self._finished.append(Trained(request, model, result.path, result.milliseconds, error))
+        if error is None:
+            self._failures.pop(request.series, None)
+            return
+        failures = self._failures[request.series] = self._failures.get(request.series, 0) + 1
+        first, longest = _BACK_OFF
+        delay = min(first * 2 ** (failures - 1), longest)
+        log.warning("training of %s failed, again in %g s: %s", request.series, delay, error)
+        asyncio.get_running_loop().call_later(delay, self._again, request)
+
+    def _again(self, request: TrainingRequest) -> None:
+        if request.partition not in self._dropped:
+            self.submit(request)
+
+    def _note_duration(self, seconds: float) -> None:
+        before = self.seconds_per_training
+        self.seconds_per_training = seconds if before == 0 else 0.8 * before + 0.2 * seconds

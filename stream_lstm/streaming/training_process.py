@@ -1,0 +1,98 @@
+"""A process that fits models: spawned, niced, one BLAS thread, alive as long as its parent.
+
+It reads jobs from a pipe; when the parent dies in whatever way, the pipe ends and so does the process.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Final, NamedTuple
+
+from threadpoolctl import threadpool_limits
+
+from stream_lstm.errors import StreamLstmError, TrainingFailed
+from stream_lstm.models.files import to_safetensors
+from stream_lstm.models.live import Outcome
+from stream_lstm.models.registry import fit_each
+from stream_lstm.models.training_set import TrainingSet
+from stream_lstm.registry.models import ModelStore
+
+_SPAWN: Final = get_context("spawn")
+
+
+class Fitted(NamedTuple):
+    """The result of one training: where the model is, or why there is none."""
+
+    path: str | None
+    data: bytes | None
+    """The model file, as it is in the store."""
+    milliseconds: int
+    """Share of the wall time of the fit."""
+    error: str | None
+
+
+class TrainingProcess:
+    """One child process; `fit` blocks and belongs into a thread."""
+
+    def __init__(self, store_url: str, nice: int) -> None:
+        self._pipe, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=serve, args=(theirs, store_url, nice), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.jobs = 0
+        """Trainings done."""
+
+    def fit(self, model_type: str, sets: Sequence[TrainingSet]) -> list[Fitted]:
+        """Fit and save one model per set. Raises `TrainingFailed` if the process dies."""
+        self.jobs += len(sets)
+        try:
+            self._pipe.send((model_type, list(sets)))
+            results: list[Fitted] = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise TrainingFailed(
+                f"the training process ended (exit code {self._process.exitcode}) while it fitted "
+                f"{', '.join(one.series for one in sets)}; if the kernel killed it, it lacked memory"
+            ) from error
+        return results
+
+    def kill(self) -> None:
+        """End it at once; a `fit` that waits raises."""
+        self._process.kill()
+        self._process.join(5)
+        self._pipe.close()
+
+
+def serve(pipe: Connection, store_url: str, nice: int) -> None:
+    """The child's main: fit what comes until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the parent's business
+    os.nice(nice)
+    store = ModelStore(store_url)
+    with threadpool_limits(1):
+        while True:
+            try:
+                model_type, sets = pipe.recv()
+                pipe.send(_fit(model_type, sets, store))
+            except (EOFError, OSError):
+                return
+
+
+def _fit(model_type: str, sets: list[TrainingSet], store: ModelStore) -> list[Fitted]:
+    """Fit all sets as stacks and save what came out; a failed one spoils no other."""
+    began = time.perf_counter()
+    outcomes = fit_each(model_type, sets)
+    each = int((time.perf_counter() - began) * 1000 / len(sets))
+    return [_saved(outcome, each, store) for outcome in outcomes]
+
+
+def _saved(outcome: Outcome, milliseconds: int, store: ModelStore) -> Fitted:
+    if isinstance(outcome, TrainingFailed):
+        return Fitted(None, None, milliseconds, str(outcome))
+    model = outcome.trained_in(milliseconds)
+    data = to_safetensors(model)
+    try:
+        return Fitted(store.save(model.series, model.model_id, data), data, milliseconds, None)
+    except StreamLstmError as error:
+        return Fitted(None, None, milliseconds, str(error))
