@@ -117,19 +117,15 @@ class Closing:
         return update.closed and not wrong
 
     def _succeed(self, place: _Place, update: Update) -> list[Closed]:
+        """Give the update its place in the series' order."""
         pending = place.pending
-        if update.open_ms <= place.last_closed_ms:
+        newest_ms = place.last_closed_ms if pending is None else pending.open_ms
+        if update.open_ms < newest_ms or update.open_ms == place.last_closed_ms:
             return [_closed(update)]
-        if pending is None:
-            self._await(place, update)
-            return []
-        if update.open_ms == pending.open_ms:
+        if pending is not None and update.open_ms == newest_ms:
             place.pending = update
             return []
-        if update.open_ms < pending.open_ms:
-            place.last_closed_ms = update.open_ms
-            return [_closed(update)]
-        closings = [_close(place, pending)]
+        closings = [] if pending is None else [_close(place, pending)]
         self._await(place, update)
         return closings
 

@@ -134,6 +134,14 @@ def test_an_update_of_a_closed_bar_comes_out_at_once() -> None:
     assert opens(closing.offer(bar(2), at(2))) == [("A", 1)]
 
 
+def test_a_bar_that_its_flag_has_closed_is_not_pending_again() -> None:
+    closing = Closing()
+    assert opens(closing.offer(bar(0, 101, closed=True), at(1))) == [("A", 0)]
+    (repeated,) = closing.offer(bar(0, 102), at(1))
+    assert repeated.close == 102
+    assert closing.offer(bar(1), at(1)) == []
+
+
 def test_a_bar_older_than_the_pending_and_newer_than_the_last_closed_closes_in_order() -> None:
     closing = Closing()
     closing.offer(bar(0), at(0))
