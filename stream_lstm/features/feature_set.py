@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_lstm.features import averages as avg
+import stream_lstm.features.averages as avg
 from stream_lstm.features.clock import CLOCK_COLUMNS, clock_columns, hour_slot, week_slot
 
 Floats = NDArray[np.float64]

@@ -66,10 +66,10 @@ def one_by_one(fit: Callable[[TrainingSet], Model]) -> Callable[[Sequence[Traini
     return fit_all
 
 
-def attempt(work: Callable[[TrainingSet], T], data: TrainingSet) -> T | TrainingFailed:
+def attempt(work: Callable[..., T], *given: object) -> T | TrainingFailed:
     """The result of `work`, or the failure that it raised."""
     try:
-        return work(data)
+        return work(*given)
     except TrainingFailed as failure:
         return failure
 
@@ -93,6 +93,10 @@ class HeadSteps:
     def put(self, slot: int, model: Model) -> None:
         """Note a model's heads."""
         self._steps[slot] = model.heads
+
+    def of(self, slots: Index, owner: Index) -> Steps:
+        """Horizon in candles of the heads `owner` (n, K) of n slots: (n, K)."""
+        return np.take_along_axis(self._steps[slots], owner, axis=1)
 
     def owner(self, slots: Index, steps: Steps) -> tuple[Index, Steps]:
         """Which head answers each horizon of `steps` (n, K), and how many leading horizons have their own.

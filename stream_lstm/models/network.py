@@ -1,5 +1,6 @@
 """S networks in training: an LSTM over T steps, linear heads on its last state, squared error, Adam."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -16,16 +17,17 @@ Index = NDArray[np.intp]
 
 
 class Network:
-    """A stack over the inputs (S, N, F) and targets (S, M, K) of S series.
+    """A stack over the inputs, (N, F) each, and the targets, (N − T + 1, K) each, of S series.
 
-    Window n of a series is its input rows n … n + T − 1, and target row n belongs to it: M = N − T + 1.
+    Window n of a series is its input rows n … n + T − 1, and target row n belongs to it. N may differ
+    between series: what is stacked are the batches.
     """
 
     def __init__(
         self,
         shape: Shape,
-        inputs: Array,
-        targets: Array,
+        inputs: Sequence[Array],
+        targets: Sequence[Array],
         *,
         penalty: Penalty = Penalty(),  # noqa: B008 (immutable)
         clip: float | None = None,
@@ -40,13 +42,12 @@ class Network:
         self._adam = Adam(self.parameters.true, self.parameters.gradient, shape.inputs, penalty, clip)
         self._load_series(inputs, targets, dtype)
 
-    def _load_series(self, inputs: Array, targets: Array, dtype: DTypeLike) -> None:
+    def _load_series(self, inputs: Sequence[Array], targets: Sequence[Array], dtype: DTypeLike) -> None:
         S, F, _, K, B, T = self.shape
-        self._rows = np.ascontiguousarray(inputs, dtype).reshape(-1, F)  # (S·N, F)
-        self._targets = np.ascontiguousarray(targets, dtype).reshape(-1, K)  # (S·M, K)
-        series = np.arange(S)[:, None]
-        self._first_row = series * inputs.shape[1] + np.arange(T)[:, None, None]  # (T, S, 1)
-        self._first_target = series * targets.shape[1]  # (S, 1)
+        self._rows = np.concatenate(inputs).astype(dtype)  # (ΣN, F)
+        self._targets = np.concatenate(targets).astype(dtype)  # (ΣM, K)
+        self._first_row = _starts(inputs) + np.arange(T)[:, None, None]  # (T, S, 1)
+        self._first_target = _starts(targets)  # (S, 1)
         self._batch = np.zeros((T, S, B, F), dtype)
         self._batch_feature_major = self._batch.transpose(0, 3, 1, 2)
         self._batch_targets = np.zeros((S, B, K), dtype)
@@ -76,3 +77,8 @@ class Network:
         self._adam.update(rate)
         self.parameters.rescale()
         return loss
+
+
+def _starts(parts: Sequence[Array]) -> Index:
+    """Where each part begins in their concatenation: (S, 1)."""
+    return np.cumsum([0, *(len(part) for part in parts[:-1])])[:, None]
