@@ -1,0 +1,155 @@
+"""A model as bytes and back, bit for bit: safetensors for the store, JSON for people. No pickle.
+
+Both carry the same description: the metadata under the names of the original service, the format version,
+the fingerprint of the feature set, and a SHA-256 over the description and every array. What was saved for
+another format or feature set is a `ModelMismatch`, what is not what was saved a `ModelDamaged`.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import orjson
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from stream_lstm.errors import ModelDamaged, ModelMismatch
+from stream_lstm.features import FeatureSet
+from stream_lstm.models.model import Arrays, Model, ModelMetadata
+
+T = TypeVar("T")
+
+FORMAT: Final = 1
+"""Changes when an older reader would misread a file."""
+
+_LENGTH_BYTES: Final = 8
+_DTYPES: Final = frozenset({"float32", "float64"})
+
+
+def to_safetensors(model: Model) -> bytes:
+    """The model as a safetensors file, its description in the header."""
+    description = _describe(model)
+    header = {"description": description.decode(), "sha256": _checksum(description, model.arrays)}
+    return save({name: np.ascontiguousarray(array) for name, array in model.arrays.items()}, header)
+
+
+def from_safetensors(data: bytes) -> Model:
+    """The model of `to_safetensors`; raises `ModelDamaged` or `ModelMismatch`."""
+
+    def read() -> tuple[bytes, str, Arrays]:
+        length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+        header = orjson.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]
+        return header["description"].encode(), header["sha256"], load(data)
+
+    return _restore(*_parsed(read))
+
+
+def to_json(model: Model) -> bytes:
+    """The model as JSON: every number in full, arrays as flat lists with shape and dtype."""
+    description = _describe(model)
+    arrays = {
+        name: {"dtype": str(array.dtype), "shape": array.shape, "values": array.ravel().tolist()}
+        for name, array in model.arrays.items()
+    }
+    whole = {
+        "description": orjson.loads(description),
+        "sha256": _checksum(description, model.arrays),
+        "arrays": arrays,
+    }
+    return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
+
+
+def from_json(data: bytes) -> Model:
+    """The model of `to_json`; raises `ModelDamaged` or `ModelMismatch`."""
+
+    def read() -> tuple[bytes, str, Arrays]:
+        whole = orjson.loads(data)
+        arrays = {name: _array(**entry) for name, entry in whole["arrays"].items()}
+        return _dumped(whole["description"]), whole["sha256"], arrays
+
+    return _restore(*_parsed(read))
+
+
+def _array(dtype: str, shape: list[int], values: list[float]) -> np.ndarray[Any, Any]:
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype {dtype!r}")
+    return np.array(values, dtype).reshape(shape)
+
+
+def _describe(model: Model) -> bytes:
+    metadata = model.metadata
+    return _dumped(
+        {
+            "format": FORMAT,
+            "features": metadata.features,
+            "series": model.series,
+            "heads": model.heads,
+            **metadata.described(),
+        }
+    )
+
+
+def _dumped(description: object) -> bytes:
+    return orjson.dumps(description, option=orjson.OPT_SORT_KEYS)
+
+
+def _checksum(description: bytes, arrays: Arrays) -> str:
+    digest = hashlib.sha256(description)
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name}:{array.dtype}:{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _parsed(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (
+        SafetensorError,
+        orjson.JSONDecodeError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
+        raise ModelDamaged(
+            f"not a model file: {type(error).__name__}: {error}; retrain the series, or restore the file"
+        ) from error
+
+
+def _restore(description: bytes, checksum: str, arrays: Arrays) -> Model:
+    found = _checksum(description, arrays)
+    if found != checksum:
+        raise ModelDamaged(
+            f"a model's content has SHA-256 {found[:12]}…, its header says {str(checksum)[:12]}…: it was cut or "
+            "changed after it was saved; retrain the series, or restore the file"
+        )
+    told = orjson.loads(description)
+    _check_format(told)
+    metadata = ModelMetadata(
+        symbol=told["symbol"],
+        model_type=told["modelType"],
+        trained_at=told["trainedAt"],
+        data_points=told["dataPoints"],
+        config=told["config"],
+        version=told["version"],
+        accuracy=told["accuracy"],
+        training_duration=told["trainingDuration"],
+        features=told["features"],
+    )
+    return Model(metadata.model_type, told["series"], tuple(told["heads"]), arrays, metadata)
+
+
+def _check_format(told: dict[str, Any]) -> None:
+    if told["format"] != FORMAT:
+        raise ModelMismatch(
+            f"model of {told.get('series')} has format {told['format']}, this version reads {FORMAT}: retrain the "
+            "series, or run the version that saved it"
+        )
+    expected = FeatureSet().fingerprint
+    if told["features"] != expected:
+        raise ModelMismatch(
+            f"model of {told['series']} was trained on feature set {told['features']}, this version computes "
+            f"{expected}: retrain the series, or run the version that saved it"
+        )
