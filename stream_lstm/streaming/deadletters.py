@@ -1,0 +1,59 @@
+"""A record that could not be used, and why, as a record for the dead-letter topic.
+
+The headers are those of Kafka Connect (`DeadLetterQueueReporter`), so that its tools can read them.
+"""
+
+from typing import Final
+
+from stream_lstm.errors import BadCandle
+from stream_lstm.streaming.partition import KafkaRecord, TopicPartition
+from stream_lstm.streaming.records import Header, Record
+
+TOPIC: Final = "candles.dlq"
+DLQ_MAX_BYTES: Final = 900_000
+"""Largest key and value together that are kept whole: Kafka refuses batches above 1 MiB."""
+TRUNCATED_BYTES: Final = 64 * 1024
+"""What is kept of a larger one; the original stays readable at its offset."""
+
+_CONNECT: Final = "__connect.errors."
+
+
+class DeadLetters:
+    """Makes dead letters for one application and one worker."""
+
+    def __init__(self, application: str, worker: str, max_bytes: int = DLQ_MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._constant: tuple[Header, ...] = (
+            (f"{_CONNECT}connector.name", application.encode()),
+            (f"{_CONNECT}task.id", worker.encode()),
+            (f"{_CONNECT}stage", b"VALUE_CONVERTER"),
+            (f"{_CONNECT}class.name", b"stream_lstm.candles.decode"),
+        )
+
+    def letter(self, place: TopicPartition, record: KafkaRecord, mistake: BadCandle) -> Record:
+        """The raw bytes, key and timestamp of a record of `place`, with the reason in the headers."""
+        topic, partition = place
+        key, value, size = _shortened(record.key, record.value, self.max_bytes)
+        headers = (
+            *((name, content) for name, content in record.headers if name == "content-type"),
+            (f"{_CONNECT}topic", topic.encode()),
+            (f"{_CONNECT}partition", b"%d" % partition),
+            (f"{_CONNECT}offset", b"%d" % record.offset),
+            *self._constant,
+            (f"{_CONNECT}exception.class.name", type(mistake).__name__.encode()),
+            (f"{_CONNECT}exception.message", str(mistake).encode(errors="replace")[:4096]),
+            ("stream-lstm.reason", mistake.reason.encode()),
+        )
+        if size is not None:
+            headers += (("stream-lstm.truncated", b"%d" % size),)
+        return Record(TOPIC, key, value, headers, max(record.timestamp, 0))
+
+
+def _shortened(
+    key: bytes | None, value: bytes | None, max_bytes: int
+) -> tuple[bytes | None, bytes | None, int | None]:
+    """Key and value as they may be sent, and the value's true size if something was cut off."""
+    size = len(value or b"")
+    if size + len(key or b"") <= max_bytes:
+        return key, value, None
+    return key and key[:TRUNCATED_BYTES], value and value[:TRUNCATED_BYTES], size

@@ -1,0 +1,326 @@
+"""The group consumer: members, a gate in front of every partition, and rebalances as queued changes.
+
+A partition's records are handed out only after `seek_and_resume`: what the client would have fetched by
+itself, from a position that may be stale, is never seen. No committed offset is loaded but by `committed`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from stream_lstm.errors import BrokerError, PartitionLost
+from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
+
+log = logging.getLogger(__name__)
+
+Place = tuple[str, int]
+"""Topic and partition; aiokafka's `TopicPartition` is one."""
+Fetched = dict[TopicPartition, list[ConsumerRecord]]
+
+_STOP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupConfig:
+    """Membership. Times in seconds."""
+
+    group_id: str
+    pattern: str
+    """The anchored expression that all topics to read match, from `topics`."""
+    instance_id: str | None = None
+    """Static membership: a restart within the session time-out moves no partition."""
+    session_timeout_s: float = 10.0
+    heartbeat_s: float = 1.0
+    rebalance_timeout_s: float = 20.0
+    """How long a rebalance waits for a member; a member has half of it to give its partitions up."""
+    metadata_max_age_s: float = 30.0
+    """After that a new topic that matches the pattern is noticed."""
+
+
+class Assigned(NamedTuple):
+    """Partitions that are ours from now on: shut, until `seek_and_resume`."""
+
+    partitions: frozenset[TopicPartition]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Partitions to give up: publish, commit, then `acknowledge`, all before the deadline."""
+
+    partitions: frozenset[TopicPartition]
+    deadline: Deadline
+    _given_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def acknowledge(self) -> None:
+        """Let the rebalance go on; nothing can be committed for the partitions after that."""
+        self._given_up.set()
+
+    async def acknowledged(self) -> bool:
+        """Whether `acknowledge` was called before the deadline."""
+        try:
+            await asyncio.wait_for(self._given_up.wait(), self.deadline.remaining())
+        except TimeoutError:
+            return False
+        return True
+
+
+class OutOfRange(NamedTuple):
+    """A position of ours that is not in the log (retention, a recreated topic): the partition is shut."""
+
+    partition: TopicPartition
+    offset: int
+
+
+Change = Assigned | Revoked | OutOfRange
+
+
+class GroupConsumer:
+    """One member of the group. Every method belongs to the loop's thread and every await is bounded.
+
+    The worker's loop takes `changes()` before each `poll`, which returns at once while there are some.
+    """
+
+    def __init__(self, connection: KafkaConnection, config: GroupConfig) -> None:
+        self.config = config
+        self._connection = connection
+        self._consumer: AIOKafkaConsumer = None
+        self._changes: deque[Change] = deque()
+        self._changed = asyncio.Event()
+        self._rebalancing = True
+        self._owned: frozenset[TopicPartition] = frozenset()
+        self._next: dict[TopicPartition, int] = {}
+        self._fetch: asyncio.Task[Fetched] | None = None
+
+    async def start(self, deadline: Deadline) -> None:
+        """Connect and begin to join, retrying until the deadline. Raises `BrokerError`."""
+        self._consumer = AIOKafkaConsumer(
+            **self._connection.client_options(),
+            **_membership(self.config),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+        )
+        self._consumer.subscribe(pattern=self.config.pattern, listener=_Listener(self))
+        await start_with_backoff(self._consumer, f"the group {self.config.group_id}", deadline)
+
+    async def stop(self) -> None:
+        """Leave the group (a static member stays) and disconnect, in bounded time. Commits nothing."""
+        if self._consumer is not None:
+            await bounded_stop(self._consumer, _STOP_SECONDS)
+
+    def changes(self) -> list[Change]:
+        """What has happened to the assignment since the last call, in order."""
+        changes = list(self._changes)
+        self._changes.clear()
+        self._changed.clear()
+        return changes
+
+    def wake(self) -> None:
+        """Let the present `poll`, or the next one, return at once."""
+        self._changed.set()
+        if self._fetch is not None:
+            self._fetch.cancel()
+
+    def seek_and_resume(self, partition: Place, offset: int) -> None:
+        """Open a partition at an offset. One that is not ours any more is left alone."""
+        at = TopicPartition(*partition)
+        if at in self._owned:
+            self._consumer.seek(at, offset)
+            self._consumer.resume(at)
+            self._next[at] = offset
+
+    def pause(self, partition: Place) -> None:
+        """Fetch nothing more of an open partition for now; its position is kept."""
+        at = TopicPartition(*partition)
+        if at in self._next:
+            self._consumer.pause(at)
+
+    def resume(self, partition: Place) -> None:
+        """Fetch again after `pause`; a partition that is not open stays shut."""
+        at = TopicPartition(*partition)
+        if at in self._next:
+            self._consumer.resume(at)
+
+    def shut(self, partition: Place) -> None:
+        """Close the gate again, to restore a partition: nothing of it is handed out until it is opened."""
+        at = TopicPartition(*partition)
+        if self._next.pop(at, None) is not None:
+            self._consumer.pause(at)
+
+    async def poll(self, max_records: int, timeout_s: float) -> Fetched:
+        """Records of open partitions, at most `max_records`, waiting up to `timeout_s` for the first.
+
+        Returns at once while changes wait. Raises `BrokerError` if the group cannot go on.
+        """
+        if self._rebalancing or self._changed.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout_s)
+            return {}
+        fetch = self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+        self._fetch = asyncio.create_task(fetch, name="fetch")
+        try:
+            await asyncio.wait({self._fetch}, timeout=timeout_s + 1)
+        finally:
+            task, self._fetch = self._fetch, None
+            # A fetch takes records only in the step in which it ends, so that a cancelled one loses none.
+            task.cancel()
+            await asyncio.wait({task})
+        return {} if task.cancelled() else self._passed(task)
+
+    async def committed(self, partition: Place, deadline: Deadline) -> int | None:
+        """The group's committed offset; None if there is none. Raises `BrokerError` at the deadline."""
+        try:
+            async with asyncio.timeout(deadline.remaining()):
+                offset: int | None = await self._consumer.committed(TopicPartition(*partition))
+        except (TimeoutError, KafkaError) as error:
+            raise self._error(f"no committed offset of {_name(partition)}", error) from error
+        return offset
+
+    async def commit(self, offsets: Mapping[Place, int], deadline: Deadline) -> None:
+        """Commit next offsets. Raises `PartitionLost`, at the deadline at the latest.
+
+        Refused once a revoke is acknowledged: the broker would accept it from a member that has left.
+        """
+        own = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
+        strangers = own.keys() - self._owned
+        if strangers:
+            raise PartitionLost(
+                f"{', '.join(sorted(map(_name, strangers)))}: not ours any more, so nothing is committed; "
+                "the new owner goes on from the committed offset"
+            )
+        try:
+            async with asyncio.timeout(deadline.remaining()):
+                await self._consumer.commit(own)
+        except (TimeoutError, KafkaError) as error:
+            names = ", ".join(sorted(map(_name, own)))
+            raise PartitionLost(str(self._error(f"offsets of {names} not committed", error))) from error
+
+    @property
+    def owned(self) -> frozenset[TopicPartition]:
+        """The partitions that are ours, open or not."""
+        return self._owned
+
+    @property
+    def positions(self) -> dict[TopicPartition, int]:
+        """Next offset of every open partition: one after the last record that was handed out."""
+        return dict(self._next)
+
+    async def lags(self) -> dict[TopicPartition, int]:
+        """Offsets up to the end of the log, for open partitions that were fetched at least once.
+
+        Transaction markers at the end count as read: a partition that has everything has no lag.
+        """
+        lags = {}
+        for at in self._next.keys() & self._consumer.assignment():
+            end = self._consumer.highwater(at)
+            if end is not None:
+                lags[at] = max(end - await self._consumer.position(at), 0)
+        return lags
+
+    def last_answer_ms(self) -> int | None:
+        """When a broker last answered a fetch, epoch ms; None before.
+
+        Fresh on a quiet topic too; old when the link is dead.
+        """
+        opened = self._next.keys() & self._consumer.assignment()
+        times = [self._consumer.last_poll_timestamp(at) for at in opened]
+        return max((time for time in times if time is not None), default=None)
+
+    async def _revoke(self, partitions: Iterable[TopicPartition]) -> None:
+        """Called by the client before it rejoins; it waits for us."""
+        self._rebalancing = True
+        revoked = frozenset(partitions) & self._owned
+        if revoked:
+            change = Revoked(revoked, Deadline(self.config.rebalance_timeout_s / 2))
+            self._queue(change)
+            if not await change.acknowledged():
+                log.error("gave up %d partitions before they were done: the worker is too slow", len(revoked))
+        self._owned = frozenset()
+        self._next.clear()
+
+    def _assign(self, partitions: Iterable[TopicPartition]) -> None:
+        """Called by the client after it has joined."""
+        self._owned = frozenset(partitions)
+        for at in self._owned:
+            self._consumer.pause(at)
+            self._consumer.seek(at, 0)  # any position will do: without one the client looks for its own
+        self._rebalancing = False
+        self._queue(Assigned(self._owned))
+
+    def _queue(self, change: Change) -> None:
+        self._changes.append(change)
+        self.wake()
+
+    def _passed(self, fetch: asyncio.Task[Fetched]) -> Fetched:
+        """What of a fetch may be handed out."""
+        try:
+            fetched = fetch.result()
+        except NoOffsetForPartitionError:
+            return {}
+        except OffsetOutOfRangeError as error:
+            self._shut_out_of_range(error.args[0])
+            return {}
+        except KafkaError as error:
+            raise self._error(f"the group {self.config.group_id} cannot read", error) from error
+        passed: Fetched = {}
+        for at, records in fetched.items():
+            next_offset = self._next.get(at)
+            if next_offset is None:
+                continue
+            fresh = records
+            if records[0].offset < next_offset:
+                fresh = [record for record in records if record.offset >= next_offset]
+            if fresh:
+                passed[at] = fresh
+                self._next[at] = fresh[-1].offset + 1
+        return passed
+
+    def _shut_out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
+        for at, offset in offsets.items():
+            if at in self._next:
+                self.shut(at)
+                self._queue(OutOfRange(at, offset))
+
+    def _error(self, what: str, error: Exception) -> BrokerError:
+        cause = "no answer in time" if isinstance(error, TimeoutError) else repr(error)
+        return BrokerError(f"{what} ({self._connection.bootstrap_servers}): {cause}")
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Passes the client's calls on. The client swallows exceptions here."""
+
+    def __init__(self, group: GroupConsumer) -> None:
+        self._group = group
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._group._revoke(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._group._assign(assigned)
+
+
+def _membership(config: GroupConfig) -> dict[str, Any]:
+    """The client's options for a membership."""
+    # aiokafka keeps the assignor's memory on the class, so that every consumer needs a class of its own.
+    assignor = type("Sticky", (StickyPartitionAssignor,), {})
+    return {
+        "group_id": config.group_id,
+        "group_instance_id": config.instance_id,
+        "session_timeout_ms": round(config.session_timeout_s * 1000),
+        "heartbeat_interval_ms": round(config.heartbeat_s * 1000),
+        "rebalance_timeout_ms": round(config.rebalance_timeout_s * 1000),
+        "metadata_max_age_ms": round(config.metadata_max_age_s * 1000),
+        "partition_assignment_strategy": (assignor,),
+    }
+
+
+def _name(partition: Place) -> str:
+    return f"{partition[0]}-{partition[1]}"

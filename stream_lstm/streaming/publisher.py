@@ -1,0 +1,190 @@
+"""What leaves a partition: outputs first, then the offset that they rest on.
+
+Three verbs: `open` a partition, `publish` what it says together with its next offset, `close` it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Final, Protocol
+
+from stream_lstm.errors import BrokerError, PartitionLost
+from stream_lstm.streaming.batch_producer import BatchProducer
+from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.records import Record
+
+log = logging.getLogger(__name__)
+
+TopicPartition = tuple[str, int]
+Said = tuple[Sequence[Record], int]
+"""What one partition says, and its next offset after that."""
+
+_LOOSE_LIMIT: Final = 10_000
+_LOOSE_PAUSE_SECONDS: Final = 1.0
+
+
+class Offsets(Protocol):
+    """Where the offsets of the group are kept; `group.GroupConsumer` is one."""
+
+    async def committed(self, partition: TopicPartition, deadline: Deadline) -> int | None:
+        """The committed offset; None if there is none. Raises `BrokerError`."""
+
+    async def commit(self, offsets: Mapping[TopicPartition, int], deadline: Deadline) -> None:
+        """Commit next offsets. Raises `BrokerError`."""
+
+
+class Publisher(Protocol):
+    """The verbs by which everything leaves a worker, whatever the delivery guarantee."""
+
+    async def open(self, partition: TopicPartition) -> int | None:
+        """Take over a partition; returns its committed offset, None if there is none."""
+
+    async def publish_all(self, said: Mapping[TopicPartition, Said]) -> None:
+        """Publish what several partitions said in one turn of the loop. Raises `PartitionLost`."""
+
+    async def close(self, partitions: Iterable[TopicPartition]) -> None:
+        """Give partitions up."""
+
+    def publish_soon(self, records: Iterable[Record]) -> None:
+        """Publish what rests on no offset: replies, worker events."""
+
+
+class AtLeastOnce:
+    """Outputs are acknowledged before the offset is committed; a crash in between repeats them.
+
+    An offset without outputs is committed `commit_interval_s` after the last commit at the latest, if
+    `publish_all` is called. `timeout_s` bounds every call. After `PartitionLost` the partitions of that call
+    must be restored from their committed offsets: their state is ahead of what is known to be in the log.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        offsets: Offsets,
+        topics: Mapping[str, str],
+        *,
+        commit_interval_s: float = 5.0,
+        timeout_s: float = 20.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.commit_interval_s = commit_interval_s
+        self.timeout_s = timeout_s
+        self._producer = BatchProducer(connection, topics)
+        self._offsets = offsets
+        self._clock = clock
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._committed_at = clock()
+        self._loose: deque[Record] = deque()
+        self._loose_came = asyncio.Event()
+        self._loose_sender: asyncio.Task[None] | None = None
+
+    async def start(self, deadline: Deadline) -> None:
+        """Connect, retrying until the deadline. Raises `BrokerError`."""
+        await self._producer.start(deadline)
+        self._loose_sender = asyncio.create_task(self._send_loose_for_ever(), name="publish soon")
+
+    async def stop(self, deadline: Deadline) -> None:
+        """Send what `publish_soon` still holds, as far as the deadline allows, and disconnect."""
+        if self._loose_sender is not None:
+            self._loose_sender.cancel()
+            await asyncio.gather(self._loose_sender, return_exceptions=True)
+        try:
+            await self._send_loose(deadline)
+        except PartitionLost as error:
+            log.error("%d events of this worker are not published: %s", len(self._loose), error)
+        await self._producer.stop()
+
+    async def open(self, partition: TopicPartition) -> int | None:
+        """The committed offset of a partition that was just assigned. Raises `BrokerError`."""
+        self._uncommitted.pop(partition, None)
+        return await self._offsets.committed(partition, Deadline(self.timeout_s))
+
+    async def publish(self, partition: TopicPartition, records: Sequence[Record], next_offset: int) -> None:
+        """`publish_all` of one partition."""
+        await self.publish_all({partition: (records, next_offset)})
+
+    async def publish_all(self, said: Mapping[TopicPartition, Said]) -> None:
+        """Return when all records are acknowledged and, if there were some or it is time, offsets committed.
+
+        One flush and one commit, however many partitions. An empty mapping commits what has become due.
+        """
+        deadline = Deadline(self.timeout_s)
+        records = list(chain.from_iterable(records for records, _ in said.values()))
+        try:
+            if records:
+                await self._producer.send(records, deadline)
+            self._uncommitted.update({partition: offset for partition, (_, offset) in said.items()})
+            if records or self._clock() - self._committed_at >= self.commit_interval_s:
+                await self._commit(self._uncommitted, deadline)
+        except BrokerError as error:
+            self._forget(said)
+            raise PartitionLost(f"{_named(said)}: {error}") from error
+
+    async def close(self, partitions: Iterable[TopicPartition]) -> None:
+        """Commit the offsets that wait and forget the partitions. Raises `BrokerError`.
+
+        A partition that was lost has none that waits.
+        """
+        closing = set(partitions)
+        waiting = {place: offset for place, offset in self._uncommitted.items() if place in closing}
+        try:
+            await self._commit(waiting, Deadline(self.timeout_s))
+        finally:
+            self._forget(closing)
+
+    def publish_soon(self, records: Iterable[Record]) -> None:
+        """Queue what rests on no offset; sent in order, again and again until acknowledged.
+
+        While the brokers are away the newest 10,000 are kept.
+        """
+        self._loose.extend(records)
+        self._drop_excess()
+        self._loose_came.set()
+
+    async def _commit(self, offsets: Mapping[TopicPartition, int], deadline: Deadline) -> None:
+        if offsets:
+            await self._offsets.commit(dict(offsets), deadline)
+            self._forget(list(offsets))
+        self._committed_at = self._clock()
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            self._uncommitted.pop(partition, None)
+
+    async def _send_loose_for_ever(self) -> None:
+        while True:
+            await self._loose_came.wait()
+            self._loose_came.clear()
+            try:
+                await self._send_loose(Deadline(self.timeout_s))
+            except PartitionLost as error:
+                log.warning("%d events of this worker wait: %s", len(self._loose), error)
+                self._loose_came.set()
+                await asyncio.sleep(_LOOSE_PAUSE_SECONDS)
+
+    async def _send_loose(self, deadline: Deadline) -> None:
+        """Send what waits; keep it, in its order, if that fails or is cancelled."""
+        sending, self._loose = self._loose, deque()
+        try:
+            if sending:
+                await self._producer.send(sending, deadline)
+                sending = deque()
+        finally:
+            self._loose.extendleft(reversed(sending))
+            self._drop_excess()
+
+    def _drop_excess(self) -> None:
+        excess = len(self._loose) - _LOOSE_LIMIT
+        if excess > 0:
+            log.error("%d events of this worker are dropped: %d wait already", excess, _LOOSE_LIMIT)
+            for _ in range(excess):
+                self._loose.popleft()
+
+
+def _named(said: Iterable[TopicPartition]) -> str:
+    """Some partitions by name, for a message."""
+    names = [f"{topic}-{partition}" for topic, partition in said]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
