@@ -7,6 +7,7 @@ StreamLstmError
 │   ├── ModelMismatch    it was made for another feature set, horizon or format version
 │   └── ModelDamaged     its bytes are not what was saved
 ├── TrainingFailed       a fit did not end in a usable model
+├── StoreError           the object store refused, or cannot be reached
 ├── BrokerError          Kafka refused, or cannot be reached
 │   ├── TopicMissing     a topic that must exist does not
 │   └── PartitionLost    what was published for a partition may not be in the log: restore it
@@ -48,6 +49,10 @@ class ModelDamaged(ModelError):
 
 class TrainingFailed(StreamLstmError):
     """A fit that did not end in a usable model: too little history, NaN, a dead process."""
+
+
+class StoreError(StreamLstmError):
+    """The object store refused an operation or cannot be reached. The message has its URL and the way out."""
 
 
 class BrokerError(StreamLstmError):
