@@ -57,7 +57,11 @@ class BatchProducer:
             compression_type="lz4" if find_spec("cramjam") else None,
             max_batch_size=BATCH_BYTES,
         )
-        await start_with_backoff(producer, "the producer", deadline)
+        try:
+            await start_with_backoff(producer, "the producer", deadline)
+        except BaseException:
+            await bounded_stop(producer, _STOP_SECONDS)
+            raise
         self._producer = producer
 
     async def stop(self) -> None:

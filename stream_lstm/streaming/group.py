@@ -108,8 +108,9 @@ class GroupConsumer:
             auto_offset_reset="none",
             isolation_level="read_committed",
         )
-        self._consumer.subscribe(pattern=self.config.pattern, listener=_Listener(self))
         await start_with_backoff(self._consumer, f"the group {self.config.group_id}", deadline)
+        # Only now: a consumer that is subscribed when it starts waits there for the whole rebalance.
+        self._consumer.subscribe(pattern=self.config.pattern, listener=_Listener(self))
 
     async def stop(self) -> None:
         """Leave the group (a static member stays) and disconnect, in bounded time. Commits nothing."""
