@@ -1,0 +1,120 @@
+"""How every client reaches Kafka, and the two moments at which clients wait for ever: start and stop."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from aiokafka.errors import KafkaError, ProducerClosed
+
+from stream_lstm.errors import BrokerError
+
+log = logging.getLogger(__name__)
+
+_FIRST_WAIT_S: Final = 0.2
+_LONGEST_WAIT_S: Final = 5.0
+_LAST_GRACE_S: Final = 1.0
+
+
+class Client(Protocol):
+    """What aiokafka's consumers and producers have in common."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Finish what is begun and disconnect."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """Where Kafka is and as whom we come. `bootstrap_servers` is `host:port`, several with commas."""
+
+    bootstrap_servers: str
+    client_id: str = "stream-lstm"
+
+    def client_options(self) -> dict[str, Any]:
+        """The keyword arguments that every aiokafka client takes."""
+        return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id}
+
+
+class Deadline:
+    """One time budget, in seconds, shared by all steps of an undertaking.
+
+    >>> deadline = Deadline(3.0, clock=iter([100.0, 101.0, 104.5]).__next__)
+    >>> deadline.remaining(), deadline.remaining()
+    (2.0, 0.0)
+    """
+
+    __slots__ = ("_clock", "_end")
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        """Seconds that are left, never negative."""
+        return max(0.0, self._end - self._clock())
+
+
+async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> None:
+    """Start a client, again and again while Kafka cannot be reached, until the deadline.
+
+    `what` names the client in the log and in the error. Raises `BrokerError` at the deadline, or at once
+    if Kafka refuses. The client must be stopped by the caller then too: it may be half started.
+    """
+    wait = _FIRST_WAIT_S
+    while True:
+        try:
+            async with asyncio.timeout(deadline.remaining()):
+                return await client.start()
+        except TimeoutError as error:
+            raise _cannot_start(what, "Kafka gave no answer in time") from error
+        except KafkaError as error:
+            if not error.retriable:
+                raise BrokerError(f"Kafka refuses to start {what}: {error!r}") from error
+            if deadline.remaining() <= wait:
+                raise _cannot_start(what, str(error)) from error
+            log.warning("%s waits for Kafka, next attempt in %.1f s: %s", what, wait, error)
+        await asyncio.sleep(wait)
+        wait = min(2 * wait, _LONGEST_WAIT_S)
+
+
+def _cannot_start(what: str, cause: str) -> BrokerError:
+    # A wrong password, an unknown CA and a closed port are the same exception here.
+    return BrokerError(
+        f"cannot start {what}: {cause}. Is Kafka running there, and do the bootstrap servers and the "
+        "security settings fit? What each attempt met is in the log of aiokafka"
+    )
+
+
+async def bounded_stop(client: Client, seconds: float) -> None:
+    """Stop a client in about `seconds` at most; then it is cut off, and what it had not sent is dropped.
+
+    Never raises on account of Kafka: whoever stops can do nothing more about it, so it is logged.
+    """
+    stopping = asyncio.ensure_future(client.stop())
+    try:
+        await asyncio.wait({stopping}, timeout=seconds)
+        if not stopping.done():
+            await _cut_off(client, stopping)
+    finally:
+        stopping.cancel()
+    if not stopping.cancelled() and (error := stopping.exception()) is not None:
+        log.warning("%s did not stop cleanly: %r", type(client).__name__, error)
+
+
+async def _cut_off(client: Client, stopping: asyncio.Future[None]) -> None:
+    """End a `stop` that hangs: an idempotent producer would try for ever to deliver what it holds."""
+    log.warning("%s does not stop, Kafka does not answer: cut off", type(client).__name__)
+    # aiokafka has no public verb for any of this.
+    accumulator = getattr(client, "_message_accumulator", None)
+    if accumulator is not None:
+        accumulator.fail_all(ProducerClosed())
+    await asyncio.wait({stopping}, timeout=_LAST_GRACE_S)
+    if not stopping.done():
+        stopping.cancel()
+        wire = getattr(client, "_client", None) or getattr(client, "client")  # noqa: B009
+        await asyncio.wait({stopping, asyncio.ensure_future(wire.close())}, timeout=_LAST_GRACE_S)
