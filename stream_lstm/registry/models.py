@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -19,14 +19,14 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 from stream_lstm.errors import ModelError, StoreError
 from stream_lstm.registry.local import write_whole
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 _MODELS: Final = "models"
 _QUARANTINE: Final = "quarantine"
 _SUFFIX: Final = ".safetensors"
 # The client's own default tries for three minutes: a worker must know sooner that its store is down.
-_PATIENCE: Final[dict[str, Any]] = {
-    "client_options": {"connect_timeout": "5s", "timeout": "30s"},
-    "retry_config": {"max_retries": 4, "retry_timeout": timedelta(seconds=30)},
-}
+_RETRIES: "Final[RetryConfig]" = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
 
 class StoredModel(NamedTuple):
@@ -128,7 +128,7 @@ class ModelStore:
             if parts.netloc or not self._folder.is_absolute():
                 raise ValueError("file:// needs three slashes and the whole path")
             return LocalStore(self._folder, mkdir=True, automatic_cleanup=False)
-        return from_url(self.url, **_PATIENCE)
+        return from_url(self.url, retry_config=_RETRIES)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

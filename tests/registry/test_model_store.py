@@ -210,3 +210,22 @@ def test_a_folder_that_went_away_is_a_store_error_not_an_empty_answer(tmp_path: 
 
     with pytest.raises(StoreError, match=r"cannot save models/.*store\.url"):
         store.save(SERIES, "4f2a", b"weights")
+
+
+def test_a_bucket_that_cannot_be_reached_is_a_store_error_with_its_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    surroundings = {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "hidden",
+        "AWS_REGION": "eu",
+        "AWS_ENDPOINT": "http://127.0.0.1:9",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    for name, value in surroundings.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(StoreError, match=r"model store s3://bucket/prod: cannot load models/a") as refused:
+        ModelStore("s3://bucket/prod").load("models/a")
+
+    assert "hidden" not in str(refused.value)
