@@ -64,11 +64,11 @@ class BatchProducer:
             raise
         self._producer = producer
 
-    async def stop(self) -> None:
-        """Disconnect; what is not acknowledged yet may be lost."""
+    async def stop(self, deadline: Deadline) -> None:
+        """Disconnect; what is not acknowledged by the deadline may be lost."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await bounded_stop(producer, _STOP_SECONDS)
+            await bounded_stop(producer, min(deadline.remaining(), _STOP_SECONDS))
 
     async def send(self, records: Sequence[Record], deadline: Deadline) -> None:
         """Return when every record is in the log of all in-sync replicas.
@@ -90,7 +90,7 @@ class BatchProducer:
             ) from error
         except KafkaError as error:
             # A refused batch leaves a hole in the sequence numbers: this producer can send no more.
-            await self.stop()
+            await self.stop(deadline)
             raise PartitionLost(f"{self._connection.bootstrap_servers} refused a batch: {error!r}") from error
 
     async def _fill(self, records: Iterable[Record]) -> dict[Place, list[Any]]:
@@ -133,10 +133,14 @@ class BatchProducer:
                     future = await self._producer.send_batch(batch, topic, partition=partition)
                     future.add_done_callback(_note_outcome)
                     sent.append(future)
-        await asyncio.gather(*sent)
+        if sent:
+            # Unlike `gather`, this cancels nothing at the deadline: their outcome is still noted.
+            done, _ = await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION)
+            for future in done:
+                future.result()
 
 
 def _note_outcome(future: asyncio.Future[Any]) -> None:
-    """Take an exception that nobody awaits any more: the first one has been raised already."""
+    """Take an exception that nobody awaits any more, so that it is not reported as forgotten."""
     if not future.cancelled():
         future.exception()

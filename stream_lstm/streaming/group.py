@@ -112,10 +112,10 @@ class GroupConsumer:
         # Only now: a consumer that is subscribed when it starts waits there for the whole rebalance.
         self._consumer.subscribe(pattern=self.config.pattern, listener=_Listener(self))
 
-    async def stop(self) -> None:
-        """Leave the group (a static member stays) and disconnect, in bounded time. Commits nothing."""
+    async def stop(self, deadline: Deadline) -> None:
+        """Leave the group (a static member stays) and disconnect by the deadline. Commits nothing."""
         if self._consumer is not None:
-            await bounded_stop(self._consumer, _STOP_SECONDS)
+            await bounded_stop(self._consumer, min(deadline.remaining(), _STOP_SECONDS))
 
     def changes(self) -> list[Change]:
         """What has happened to the assignment since the last call, in order."""

@@ -95,7 +95,7 @@ class AtLeastOnce:
             await self._send_loose(deadline)
         except PartitionLost as error:
             log.error("%d events of this worker are not published: %s", len(self._loose), error)
-        await self._producer.stop()
+        await self._producer.stop(deadline)
 
     async def open(self, partition: TopicPartition) -> int | None:
         """The committed offset of a partition that was just assigned. Raises `BrokerError`."""

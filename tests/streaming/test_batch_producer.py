@@ -25,7 +25,7 @@ async def sender(connection: KafkaConnection, create_topic: CreateTopic) -> Asyn
     producer = BatchProducer(connection, {"scores": topic})
     await producer.start(Deadline(20))
     yield producer, topic
-    await producer.stop()
+    await producer.stop(Deadline(5))
 
 
 def score(number: int, size: int = 0) -> Record:

@@ -31,7 +31,7 @@ async def join(connection: KafkaConnection) -> AsyncIterator[Join]:
             )
             group = GroupConsumer(connection, config)
             await group.start(Deadline(20))
-            members.push_async_callback(group.stop)
+            members.push_async_callback(group.stop, Deadline(60))
             return group
 
         yield start
