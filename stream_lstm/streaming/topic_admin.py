@@ -1,0 +1,121 @@
+"""Topics in the cluster: make them, and see at start-up that they are there."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from stream_lstm.errors import BrokerError, TopicMissing
+from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
+from stream_lstm.streaming.topics import TopicNames, TopicSpec, whole
+
+log = logging.getLogger(__name__)
+
+CREATE_COMMAND: Final = "stream-lstm topics create"
+_STOP_SECONDS: Final = 3.0
+_PAUSE_SECONDS: Final = 0.05
+
+
+class _Admin(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka has no types
+    async def stop(self) -> None:
+        await self.close()
+
+
+async def create(connection: KafkaConnection, specs: Sequence[TopicSpec], deadline: Deadline) -> list[str]:
+    """Make the topics that are missing and return their names; those that exist are left as they are.
+
+    Three replicas, or as many as there are brokers. Raises `BrokerError` with Kafka's reason.
+    """
+    async with _asking(connection, "create topics", deadline) as admin:
+        replication = min(3, len((await admin.describe_cluster())["brokers"]))
+        wanted = [
+            NewTopic(spec.name, spec.partitions, replication, topic_configs=spec.configs(replication))
+            for spec in specs
+        ]
+        answer = await admin.create_topics(wanted)
+        made = [name for name, code, reason in answer.topic_errors if _is_made(name, code, reason)]
+        # A broker may hear of a new topic a moment after the controller; nothing tells us when.
+        while not {spec.name for spec in specs} <= (await _partition_counts(admin)).keys():  # noqa: ASYNC110
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return made
+
+
+def _is_made(name: str, code: int, reason: str | None) -> bool:
+    error = for_code(code)
+    if error is TopicAlreadyExistsError:
+        return False
+    if code:
+        raise BrokerError(f"Kafka does not create the topic {name!r}: {error.__name__}: {reason or ''}")
+    return True
+
+
+async def check(
+    connection: KafkaConnection,
+    names: TopicNames,
+    topics: Iterable[str],
+    patterns: Iterable[str],
+    deadline: Deadline,
+) -> dict[str, int]:
+    """Partition counts of the inputs that exist now, by topic, if nothing is missing.
+
+    Raises `TopicMissing` if an input, `control` or an output does not exist or may not be seen by this user,
+    or a pattern matches nothing; `BrokerError` at the deadline.
+    """
+    async with _asking(connection, "look for topics", deadline) as admin:
+        existing = await _partition_counts(admin)
+    inputs = {topic: existing.get(topic, 0) for topic in topics}
+    missing = [name for name in (*inputs, names.control, *names.produced.values()) if name not in existing]
+    if missing:
+        raise TopicMissing(
+            f"{connection.bootstrap_servers} has no topic {', '.join(map(repr, missing))}, or this user may "
+            f"not see it: create what is missing with `{CREATE_COMMAND}`"
+        )
+    for pattern in patterns:
+        found = {name: count for name, count in existing.items() if re.match(whole([pattern]), name)}
+        if not found:
+            raise TopicMissing(
+                f"{connection.bootstrap_servers} has no topic that the input pattern {pattern!r} matches: "
+                "it must match the whole name"
+            )
+        inputs |= found
+    return inputs
+
+
+async def retention_ms(connection: KafkaConnection, topic: str, deadline: Deadline) -> int:
+    """How long a topic keeps records by their timestamps; -1 for ever. Raises `BrokerError`."""
+    async with _asking(connection, f"read the settings of {topic}", deadline) as admin:
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": ""})
+        (answer,) = await admin.describe_configs([resource])
+    code, reason, _, _, entries = answer.resources[0]
+    if code:
+        raise BrokerError(f"cannot read the settings of {topic!r}: {for_code(code).__name__}: {reason or ''}")
+    return int(entries[0][1])
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """All topics that exist and their partition counts."""
+    described: list[dict[str, Any]] = await admin.describe_topics()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
+
+@asynccontextmanager
+async def _asking(
+    connection: KafkaConnection, what: str, deadline: Deadline
+) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, whose failures until the deadline are our own error."""
+    admin = _Admin(**connection.client_options())
+    try:
+        await start_with_backoff(admin, "the admin client", deadline)
+        async with asyncio.timeout(deadline.remaining()):
+            yield admin
+    except (KafkaError, TimeoutError) as error:
+        cause = repr(error) if isinstance(error, KafkaError) else "no answer in time"
+        raise BrokerError(f"cannot {what} at {connection.bootstrap_servers}: {cause}") from error
+    finally:
+        await bounded_stop(admin, _STOP_SECONDS)
