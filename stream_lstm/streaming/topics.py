@@ -57,8 +57,8 @@ def subscription(names: TopicNames, topics: Iterable[str], patterns: Iterable[st
     `topics` are whole names, `patterns` expressions that must match a whole name. Raises `SettingsError`,
     naming the input, if there is none, one is no name or expression, or one would read what we write.
 
-    >>> subscription(TopicNames("eu."), ["candles"], ["binance-.*"])
-    '^(?:candles|(?:binance-.*)|eu\\.control)$'
+    >>> print(subscription(TopicNames("eu."), ["candles"], ["binance-.*"]))
+    ^(?:candles|(?:binance-.*)|eu\\.control)$
     """
     choices = [_topic_choice(names, topic) for topic in topics]
     choices += [_pattern_choice(names, pattern) for pattern in patterns]
