@@ -9,8 +9,8 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from stream_lstm.errors import BrokerError, PartitionLost
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
+from stream_lstm.streaming.rebalance import Assigned, Change, OutOfRange, Revoked
 
 log = logging.getLogger(__name__)
 
@@ -43,43 +44,6 @@ class GroupConfig:
     """How long a rebalance waits for a member; a member has half of it to give its partitions up."""
     metadata_max_age_s: float = 30.0
     """After that a new topic that matches the pattern is noticed."""
-
-
-class Assigned(NamedTuple):
-    """Partitions that are ours from now on: shut, until `seek_and_resume`."""
-
-    partitions: frozenset[TopicPartition]
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """Partitions to give up: publish, commit, then `acknowledge`, all before the deadline."""
-
-    partitions: frozenset[TopicPartition]
-    deadline: Deadline
-    _given_up: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def acknowledge(self) -> None:
-        """Let the rebalance go on; nothing can be committed for the partitions after that."""
-        self._given_up.set()
-
-    async def acknowledged(self) -> bool:
-        """Whether `acknowledge` was called before the deadline."""
-        try:
-            await asyncio.wait_for(self._given_up.wait(), self.deadline.remaining())
-        except TimeoutError:
-            return False
-        return True
-
-
-class OutOfRange(NamedTuple):
-    """A position of ours that is not in the log (retention, a recreated topic): the partition is shut."""
-
-    partition: TopicPartition
-    offset: int
-
-
-Change = Assigned | Revoked | OutOfRange
 
 
 class GroupConsumer:

@@ -11,8 +11,9 @@ from aiokafka import ConsumerRecord, TopicPartition
 from stream_lstm.errors import BrokerError, EmbeddedKafkaError, PartitionLost
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.embedded import EmbeddedKafka
-from stream_lstm.streaming.group import Assigned, GroupConfig, GroupConsumer
+from stream_lstm.streaming.group import GroupConfig, GroupConsumer
 from stream_lstm.streaming.publisher import AtLeastOnce
+from stream_lstm.streaming.rebalance import Assigned
 from stream_lstm.streaming.records import Record
 
 CreateTopic = Callable[..., Awaitable[str]]
