@@ -166,6 +166,7 @@ class EmbeddedKafka:
             f"-Xmx{self.heap_mb}m",
             *("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),  # half the memory and a faster start
             *("-Dlog4j2.disable.jmx=true", "-Dorg.slf4j.simpleLogger.showDateTime=true"),
+            *("-XX:-UsePerfData", f"-Djava.io.tmpdir={self._directory}"),  # leaves nothing in /tmp
             *("-cp", jars.classpath),
         ]
         path = self._directory / "server.properties"
