@@ -58,7 +58,7 @@ def subscription(names: TopicNames, topics: Iterable[str], patterns: Iterable[st
     naming the input, if there is none, one is no name or expression, or one would read what we write.
 
     >>> print(subscription(TopicNames("eu."), ["candles"], ["binance-.*"]))
-    ^(?:candles|(?:binance-.*)|eu\\.control)$
+    ^(?:candles|binance-.*|eu\\.control)$
     """
     choices = [_topic_choice(names, topic) for topic in topics]
     choices += [_pattern_choice(names, pattern) for pattern in patterns]
@@ -82,11 +82,11 @@ def _topic_choice(names: TopicNames, topic: str) -> str:
 def _pattern_choice(names: TopicNames, pattern: str) -> str:
     what = f"the input pattern {pattern!r}"
     try:
-        re.compile(pattern)  # on its own, so that it cannot close our brackets
+        re.compile(pattern)  # on its own, so that it cannot close our bracket
         _check_foreign(names, pattern, what)
     except re.error as error:
         raise SettingsError(f"{what} is no regular expression: {error}") from error
-    return f"(?:{pattern})"
+    return pattern
 
 
 def _check_foreign(names: TopicNames, choice: str, what: str) -> None:

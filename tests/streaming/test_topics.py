@@ -52,6 +52,15 @@ def test_a_name_that_only_begins_like_an_input_is_not_read(longer: str) -> None:
     assert not re.match(subscription(NAMES, ["candles"]), longer)
 
 
+@pytest.mark.parametrize("other", ["a-b", "eu-control"])
+def test_a_point_in_a_name_is_a_point(other: str) -> None:
+    assert not re.match(subscription(TopicNames("eu."), ["a.b"]), other)
+
+
+def test_a_name_that_would_match_ours_as_an_expression_is_welcome() -> None:
+    assert re.match(subscription(NAMES, ["scor.s"]), "scor.s")
+
+
 def test_a_pattern_means_whole_names() -> None:
     expression = subscription(NAMES, [], ["candles-(btc|eth)", "x|y"])
     names = ["candles-btc", "candles-eth", "x", "y", "candles-btc2", "ycandles", "control"]
