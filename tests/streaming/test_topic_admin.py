@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -5,8 +6,9 @@ from aiokafka import ConsumerRecord
 
 from stream_lstm.errors import BrokerError, TopicMissing
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.group import GroupConfig, GroupConsumer
 from stream_lstm.streaming.topic_admin import check, create, retention_ms
-from stream_lstm.streaming.topics import DAY_MS, FOR_EVER, TopicNames, TopicSpec, specs
+from stream_lstm.streaming.topics import DAY_MS, FOR_EVER, TopicNames, TopicSpec, specs, subscription
 
 pytestmark = pytest.mark.kafka
 
@@ -65,6 +67,25 @@ async def test_what_kafka_refuses_is_named_with_its_reason(connection: KafkaConn
 async def test_the_settings_of_a_missing_topic_are_an_error(connection: KafkaConnection) -> None:
     with pytest.raises(BrokerError, match="nobody"):
         await retention_ms(connection, "nobody", Deadline(20))
+
+
+async def test_a_member_is_given_the_inputs_and_control_and_nothing_else(
+    connection: KafkaConnection, names: TopicNames
+) -> None:
+    candles = names["candles"]
+    await create(connection, specs(names, [candles], partitions=2), Deadline(20))
+    group = GroupConsumer(
+        connection, GroupConfig(group_id=names.prefix, pattern=subscription(names, [candles]))
+    )
+    await group.start(Deadline(20))
+    try:
+        async with asyncio.timeout(20):
+            while not group.owned:
+                await group.poll(1, 0.2)
+                group.changes()
+        assert group.owned == {(candles, 0), (candles, 1), (names.control, 0)}
+    finally:
+        await group.stop(Deadline(5))
 
 
 async def test_a_record_keeps_the_time_of_its_producer(
