@@ -36,9 +36,9 @@ def kafka() -> Iterator[str]:
             yield broker.bootstrap_servers
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def private_kafka() -> Iterator[EmbeddedKafka]:
-    """A broker of the test's own, to be killed and restarted."""
+    """A broker of the module's own, to be killed or frozen: a test leaves it running."""
     with embedded_kafka() as broker:
         yield broker
 

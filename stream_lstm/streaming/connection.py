@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from aiokafka.errors import KafkaError, ProducerClosed
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
-_LAST_GRACE_S: Final = 1.0
+_GRACE_S: Final = 1.0
 
 
 class Client(Protocol):
@@ -91,7 +92,7 @@ def _cannot_start(what: str, cause: str) -> BrokerError:
 
 
 async def bounded_stop(client: Client, seconds: float) -> None:
-    """Stop a client in about `seconds` at most; then it is cut off, and what it had not sent is dropped.
+    """Stop a client in about `seconds`, at most a second more; what it could not send by then is dropped.
 
     Never raises on account of Kafka: whoever stops can do nothing more about it, so it is logged.
     """
@@ -99,22 +100,37 @@ async def bounded_stop(client: Client, seconds: float) -> None:
     try:
         await asyncio.wait({stopping}, timeout=seconds)
         if not stopping.done():
+            log.warning("%s does not stop, Kafka does not answer: cut off", type(client).__name__)
             await _cut_off(client, stopping)
     finally:
         stopping.cancel()
+    await asyncio.wait({stopping})
     if not stopping.cancelled() and (error := stopping.exception()) is not None:
         log.warning("%s did not stop cleanly: %r", type(client).__name__, error)
 
 
-async def _cut_off(client: Client, stopping: asyncio.Future[None]) -> None:
-    """End a `stop` that hangs: an idempotent producer would try for ever to deliver what it holds."""
-    log.warning("%s does not stop, Kafka does not answer: cut off", type(client).__name__)
-    # aiokafka has no public verb for any of this.
-    accumulator = getattr(client, "_message_accumulator", None)
-    if accumulator is not None:
-        accumulator.fail_all(ProducerClosed())
-    await asyncio.wait({stopping}, timeout=_LAST_GRACE_S)
-    if not stopping.done():
-        stopping.cancel()
-        wire = getattr(client, "_client", None) or getattr(client, "client")  # noqa: B009
-        await asyncio.wait({stopping, asyncio.ensure_future(wire.close())}, timeout=_LAST_GRACE_S)
+async def _cut_off(client: Any, stopping: asyncio.Future[None]) -> None:
+    """End a `stop` that hangs; aiokafka has no public verb for it.
+
+    An idempotent producer would try for ever to deliver what it holds. Everything else waits for answers,
+    and does not when the connections are closed.
+    """
+    wire = getattr(client, "_client", None) or client.client
+    sender = getattr(client, "_sender", None)
+    grace = Deadline(_GRACE_S)
+    while not stopping.done() and grace.remaining():
+        if sender is not None and sender.sender_task is not None:
+            sender.sender_task.cancel()  # the first cancels the sending, the next what it waits for then
+        await wire.close()
+        await asyncio.wait({stopping}, timeout=0.1)
+    if sender is not None:
+        _drop_unsent(client._message_accumulator)
+
+
+def _drop_unsent(accumulator: Any) -> None:
+    """Fail every batch that a producer still holds, in flight or not."""
+    batches = {*accumulator._pending_batches, *chain.from_iterable(accumulator._batches.values())}
+    accumulator._pending_batches |= batches  # where a batch that ends expects to find itself
+    accumulator.fail_all(ProducerClosed())
+    for batch in batches:
+        batch._drain_waiter.exception()  # nobody waits for it any more
