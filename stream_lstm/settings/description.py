@@ -1,0 +1,63 @@
+"""What the tree says about itself: for `config show`, for the documentation and for errors."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple, get_args
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from stream_lstm.settings.tree import Settings
+
+
+class Setting(NamedTuple):
+    """One setting. `value` is what `--set` takes, secrets masked; `source` a file, a variable, `default`."""
+
+    name: str
+    value: str
+    source: str
+    description: str
+
+
+def describe(settings: Settings) -> list[Setting]:
+    """Every setting with its value, who has set it and what it means.
+
+    >>> describe(Settings())[4][:3]
+    ('horizons', '["1h", "4h", "1d", "7d"]', 'default')
+    """
+    tree = settings.model_dump(mode="json", exclude_none=True)
+    return [Setting(name, _text(_at(tree, name)), settings.source(name), meaning(name)) for name in FIELDS]
+
+
+def meaning(name: str) -> str:
+    """What a setting means, with its unit, in a line."""
+    return " ".join((FIELDS[name].description or "").split())
+
+
+def is_secret(name: str) -> bool:
+    """Whether its value must never be shown."""
+    return SecretStr in get_args(FIELDS[name].annotation)
+
+
+def _fields(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _fields(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+FIELDS: Final = dict(_fields(Settings))
+"""Every setting by its dotted name."""
+
+
+def _at(tree: Mapping[str, Any], name: str) -> object:
+    section, _, key = name.rpartition(".")
+    return (tree[section] if section else tree).get(key)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

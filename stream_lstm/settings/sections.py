@@ -1,0 +1,247 @@
+"""The sections of the tree, a table each in the TOML file. Times are in seconds."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from stream_lstm.settings.durations import Duration, Timeout, shortest
+
+_SERVERS: Final = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
+_STORES: Final = ("file", "memory", "s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "https")
+_LONGEST_KAFKA_S: Final = 1_800.0  # group.max.session.timeout.ms of a broker, as it comes
+
+Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
+GroupTime: TypeAlias = Annotated[Timeout, Field(le=_LONGEST_KAFKA_S)]
+
+
+class Conflict(ValueError):
+    """Settings that cannot hold together. `names` are the settings concerned."""
+
+    def __init__(self, message: str, *names: str) -> None:
+        super().__init__(message)
+        self.names = names
+
+
+class Section(BaseModel):
+    """What all sections have in common: frozen, nothing unknown, described by the text under each field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _servers(text: str) -> str:
+    for server in text.split(","):
+        if not _SERVERS.fullmatch(server.strip()):
+            raise ValueError(f"{server!r} is no host:port; several are parted by commas")
+    return text
+
+
+class Kafka(Section):
+    """How to reach Kafka and how to be a member of the group."""
+
+    bootstrap_servers: Annotated[str, AfterValidator(_servers)] = "localhost:9092"
+    """Brokers to begin with, `host:port`, several with commas."""
+    group: str = Field(default="stream-lstm", min_length=1)
+    """Consumer group. Workers of one group share the partitions; it also names the application."""
+    session_timeout: GroupTime = 10.0
+    """Silence after which a member counts as dead. 30 s, unless set, for a member with `worker.instance`."""
+    heartbeat_interval: GroupTime = 1.0
+    """Time between two heartbeats; less than a third of the session time-out."""
+    rebalance_timeout: GroupTime = 20.0
+    """How long a rebalance waits for a member, who has half of it to give its partitions up."""
+
+    @model_validator(mode="after")
+    def _three_heartbeats(self) -> Self:
+        third = self.session_timeout / 3
+        if self.heartbeat_interval >= third:
+            raise Conflict(
+                f"kafka.heartbeat_interval = {shortest(self.heartbeat_interval)} is not less than a third of "
+                f"kafka.session_timeout = {shortest(self.session_timeout)} ({third:.3g} s): two late "
+                "heartbeats would end the membership; send them more often, or allow a longer silence",
+                "kafka.heartbeat_interval",
+                "kafka.session_timeout",
+            )
+        return self
+
+
+class Topics(Section):
+    """Names of our own topics."""
+
+    prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,200}$")
+    """Put before the name of each of our topics, its separator included (`prod.`). Inputs are full names."""
+
+
+def _folder() -> str:
+    return (Path.cwd() / "var" / "store").as_uri()
+
+
+def _store_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise ValueError(f"it is no URL; a folder is {Path(url).absolute().as_uri()}")
+    if scheme not in _STORES:
+        raise ValueError("known are file:///folder, s3://bucket/prefix, gs://…, az://… and memory://")
+    if scheme == "file" and not rest.startswith("/"):
+        raise ValueError("file:// needs three slashes and the whole path, file:///folder")
+    return url
+
+
+class Store(Section):
+    """Where models and checkpoints live."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = Field(default_factory=_folder)
+    """`file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`; not set, `var/store` under the working
+    directory. All workers of a group need the same store."""
+
+
+class History(Section):
+    """How much of the past is kept and read again."""
+
+    candles: int = Field(default=8_760, ge=100, le=1_000_000)
+    """Closed candles kept per series, the most that a model learns from."""
+    rewind_candles: int = Field(default=500, ge=0)
+    """Candles of the longest interval that are read again when there is no checkpoint."""
+    rewind_max_records: int = Field(default=100_000, ge=0)
+    """Records per partition that are read again at most."""
+
+
+class Training(Section):
+    """How models are made and how long they live."""
+
+    install: Literal["asap", "barrier"] = "asap"
+    """`asap` takes a model when it is ready; `barrier` holds its partition until then, so that equal candles
+    give equal messages (replays, verification)."""
+    expiry: Timeout = 86_400.0
+    """Age of a model, in stream time, at which it is replaced. It answers, marked stale, until then."""
+    expiry_jitter: float = Field(default=0.05, ge=0, le=1)
+    """Fraction by which some models live longer, so that thousands do not expire at once."""
+    processes: int = Field(default=1, ge=1, le=256)
+    """Training processes. At 0.25 s a model one process keeps 345,600 series a day up to date."""
+    timeout: Timeout = 120.0
+    """Wall time of one training after which its process is killed."""
+    nice: int = Field(default=10, ge=0, le=19)
+    """How far the processes stand back behind the worker, as in nice(1)."""
+    recycle_after: int = Field(default=500, ge=1)
+    """Trainings after which a process is replaced by a fresh one."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Of every training, together with the series' name."""
+
+    @model_validator(mode="after")
+    def _ends_before_it_expires(self) -> Self:
+        if self.timeout >= self.expiry:
+            raise Conflict(
+                f"training.timeout = {shortest(self.timeout)} is not shorter than training.expiry = "
+                f"{shortest(self.expiry)}: a model could expire before its successor is trained; "
+                "shorten the time-out or let models live longer",
+                "training.timeout",
+                "training.expiry",
+            )
+        return self
+
+
+class Http(Section):
+    """Where the gateway listens."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """Address of the gateway. Any other than this machine's own loopback needs `http.token`."""
+    port: Port = 3019
+    """Port of the gateway; 0 takes a free one."""
+    token: SecretStr | None = Field(default=None, min_length=1)
+    """Bearer token that whoever changes state over HTTP must send."""
+
+    @model_validator(mode="after")
+    def _nobody_uninvited(self) -> Self:
+        if self.token is None and not _is_loopback(self.host):
+            raise Conflict(
+                f"http.host = {self.host!r} can be reached from other machines, and without http.token "
+                "anybody there could delete models; set http.token, or http.host = 127.0.0.1",
+                "http.host",
+                "http.token",
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+class Metrics(Section):
+    """Where a worker serves `/metrics`, `/livez` and `/readyz`."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """Address; 0.0.0.0 lets other machines scrape and probe."""
+    port: Port = 9109
+    """Port; 0 takes a free one."""
+    per_series: bool = False
+    """Whether metrics have a label per series: a time series each, thousands with thousands of symbols."""
+
+
+class Worker(Section):
+    """One worker process."""
+
+    instance: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    """Name of a static member, such as a StatefulSet's pod: a restart within the session time-out then moves
+    no partition. Each worker needs its own. Not set, shutdown leaves the group."""
+    shutdown_timeout: Timeout = 20.0
+    """Within this a worker that is told to stop has stopped. Kubernetes kills it after 30 s."""
+    stall_timeout: Timeout = 60.0
+    """Lag without progress for this long ends the process, so that it is started again."""
+
+
+class Log(Section):
+    """What is logged, and how."""
+
+    format: Literal["text", "json"] = "text"
+    """One line of text, or one JSON object a line."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe that is logged."""
+
+
+class Closing(Section):
+    """When a candle counts as closed."""
+
+    close_grace: Duration = 5.0
+    """How far the partition clock must pass the close time of a candle that nothing else closes."""
+
+
+class Gaps(Section):
+    """What is done about missing candles."""
+
+    max_gap: int = Field(default=5, ge=0)
+    """Missing candles that are filled flat; a longer gap is left to the policy."""
+    policy: Literal["restart", "flat", "calendar"] = "restart"
+    """`restart` begins the series anew; `flat` fills every gap, for markets that print no bar without a
+    trade; `calendar` (not available yet) is for markets that close."""
+
+    @model_validator(mode="after")
+    def _available(self) -> Self:
+        if self.policy == "calendar":
+            raise Conflict(
+                "gaps.policy = 'calendar' is not available yet: series of markets that close restart after "
+                "each closure with `restart` and are filled flat with `flat`; choose one of the two",
+                "gaps.policy",
+            )
+        return self
+
+
+class Prediction(Section):
+    """What a prediction says."""
+
+    max_path_points: int = Field(default=24, ge=1)
+    """Points of a path at most, the horizon itself always among them."""
+    neutral_band: float = Field(default=0.001, ge=0, lt=1)
+    """Half-width of the neutral direction, as a fraction of the last close."""
+    max_horizon_candles: int = Field(default=2_016, ge=1)
+    """Horizons that are longer than this many candles are left out for a series."""
+
+
+class Dlq(Section):
+    """Dead letters."""
+
+    max_bytes: int = Field(default=900_000, ge=65_536, le=1_000_000)
+    """Size above which only the first 64 KiB of a dead letter are kept. Brokers take 1 MB as they come."""
