@@ -37,9 +37,8 @@ def shortest(length: float) -> str:
     ('24h', '90s', '500ms', '0s')
     """
     for unit in "hm":
-        count = length / _SECONDS[unit]
-        if count >= 1 and count.is_integer():
-            return f"{int(count)}{unit}"
+        if length and length % _SECONDS[unit] == 0:
+            return f"{int(length // _SECONDS[unit])}{unit}"
     if length.is_integer():
         return f"{int(length)}s"
     thousands = round(length * 1_000)
