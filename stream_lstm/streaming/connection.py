@@ -92,7 +92,7 @@ def _cannot_start(what: str, cause: str) -> BrokerError:
 
 
 async def bounded_stop(client: Client, seconds: float) -> None:
-    """Stop a client in about `seconds`, at most a second more; what it could not send by then is dropped.
+    """Stop a client in about `seconds`, at most two more; what it could not send by then is dropped.
 
     Never raises on account of Kafka: whoever stops can do nothing more about it, so it is logged.
     """
@@ -104,8 +104,8 @@ async def bounded_stop(client: Client, seconds: float) -> None:
             await _cut_off(client, stopping)
     finally:
         stopping.cancel()
-    await asyncio.wait({stopping})
-    if not stopping.cancelled() and (error := stopping.exception()) is not None:
+    await asyncio.wait({stopping}, timeout=_GRACE_S)
+    if stopping.done() and not stopping.cancelled() and (error := stopping.exception()) is not None:
         log.warning("%s did not stop cleanly: %r", type(client).__name__, error)
 
 
@@ -121,10 +121,18 @@ async def _cut_off(client: Any, stopping: asyncio.Future[None]) -> None:
     while not stopping.done() and grace.remaining():
         if sender is not None and sender.sender_task is not None:
             sender.sender_task.cancel()  # the first cancels the sending, the next what it waits for then
-        await wire.close()
-        await asyncio.wait({stopping}, timeout=0.1)
+        disconnecting = asyncio.ensure_future(_disconnect(wire))
+        await asyncio.wait({stopping, disconnecting}, timeout=0.1)
     if sender is not None:
         _drop_unsent(client._message_accumulator)
+
+
+async def _disconnect(wire: Any) -> None:
+    """Close the connections without waiting until everything is written to them."""
+    for connection in wire._conns.values():
+        if connection._writer is not None:
+            connection._writer.transport.abort()
+    await wire.close()
 
 
 def _drop_unsent(accumulator: Any) -> None:

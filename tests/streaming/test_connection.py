@@ -28,6 +28,7 @@ class FakeClient:
         self.stop_cancelled = False
         self.client = self
         self.wire_closed = False
+        self._conns: dict[str, object] = {}
 
     async def start(self) -> None:
         self.attempts += 1
@@ -133,13 +134,13 @@ async def test_clients_of_a_broker_that_does_not_answer_stop_in_bounded_time_and
     await admin.start()
     await admin.create_topics([NewTopic(topic, 1, 1)])
     await admin.close()
-    producer = AIOKafkaProducer(**options, enable_idempotence=True)
+    producer = AIOKafkaProducer(**options, enable_idempotence=True, max_request_size=20_000_000)
     consumer = AIOKafkaConsumer(topic, **options, group_id=topic, enable_auto_commit=False)
     await producer.start()
     await producer.send_and_wait(topic, b"1")
     await consumer.start()
     break_broker()
-    unsent = await producer.send(topic, b"2")
+    unsent = await producer.send(topic, bytes(15_000_000))  # more than the socket's buffers take
     async with asyncio.timeout(20):
         await bounded_stop(producer, 0.5)
         await bounded_stop(consumer, 0.5)
