@@ -1,7 +1,8 @@
 """Where models live: one object per model, in a folder or a bucket.
 
 Layout: `models/<series>/<model id>.safetensors`, and `quarantine/…` for what must not be loaded. Every
-part of a path is percent-encoded, so that no symbol can leave its folder.
+part of a path is percent-encoded, so that no symbol can leave its folder; a series whose encoded name is
+too long for one folder goes on in a folder below.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _MODELS: Final = "models"
 _QUARANTINE: Final = "quarantine"
 _SUFFIX: Final = ".safetensors"
+_LONGEST_PART: Final = 200  # file systems take 255 bytes, and a Chinese character is nine once encoded
 # The client's own default tries for three minutes: a worker must know sooner that its store is down.
 _RETRIES: "Final[RetryConfig]" = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 
@@ -86,7 +88,7 @@ class ModelStore:
 
     def models(self, series: str | None = None) -> list[StoredModel]:
         """All models, or those of one series; per series the newest first. Not the quarantined ones."""
-        prefix = _MODELS if series is None else f"{_MODELS}/{_encode(series)}"
+        prefix = _MODELS if series is None else _folder_of(series)
         with self._told(f"cannot list {prefix}"):
             found = [entry for page in obstore.list(self._store, prefix) for entry in page]
         stored = [
@@ -94,7 +96,8 @@ class ModelStore:
             for entry in found
             if entry["path"].endswith(_SUFFIX)
         ]
-        return sorted(stored, key=lambda model: (model.series, -model.saved_ms, model.path))
+        wanted = [model for model in stored if series is None or model.series == series]
+        return sorted(wanted, key=lambda model: (model.series, -model.saved_ms, model.path))
 
     def delete(self, path: str) -> None:
         """Delete a model; one that is not there is deleted already."""
@@ -153,7 +156,13 @@ def _missing(path: str, url: str) -> Iterator[None]:
 
 def path_of(series: str, model_id: str) -> str:
     """Where a model is, relative to the store."""
-    return f"{_MODELS}/{_encode(series)}/{_encode(model_id)}{_SUFFIX}"
+    return f"{_folder_of(series)}/{_encode(model_id)}{_SUFFIX}"
+
+
+def _folder_of(series: str) -> str:
+    name = _encode(series)
+    parts = (name[start : start + _LONGEST_PART] for start in range(0, len(name), _LONGEST_PART))
+    return "/".join((_MODELS, *parts))
 
 
 def _encode(name: str) -> str:
@@ -162,6 +171,6 @@ def _encode(name: str) -> str:
 
 
 def _stored(path: str, size: int, saved: datetime) -> StoredModel:
-    _, series, file = path.split("/")
+    _, *series, file = path.split("/")
     model_id = unquote(file.removesuffix(_SUFFIX))
-    return StoredModel(path, unquote(series), model_id, size, int(saved.timestamp() * 1000))
+    return StoredModel(path, unquote("".join(series)), model_id, size, int(saved.timestamp() * 1000))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_lstm.candles.validation import MAX_SYMBOL
 from stream_lstm.errors import ModelError, StoreError
 from stream_lstm.registry.models import ModelStore, path_of
 
@@ -118,15 +119,15 @@ def test_quarantining_what_another_worker_moved_already_changes_nothing(store: M
 
 
 @given(
-    series=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+    series=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=150),
     model_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
 )
-def test_any_name_is_one_folder_and_one_file_and_comes_back(series: str, model_id: str) -> None:
+def test_any_name_comes_back_from_a_path_that_every_store_takes(series: str, model_id: str) -> None:
     store = ModelStore("memory://")
     path = store.save(series, model_id, b"x")
 
-    assert path.count("/") == 2
     assert path.isascii()
+    assert max(map(len, path.split("/"))) <= 255
     assert not {".", ".."} & set(path.split("/"))
     (one,) = store.models()
     assert (one.path, one.series, one.model_id) == (path, series, model_id)
@@ -180,6 +181,25 @@ def test_data_are_on_disk_before_their_name_and_the_name_before_the_return(
     store.save(SERIES, "4f2a", b"weights")
 
     assert steps == ["data", "name", "folder", "folder", "folder"]
+
+
+def test_the_longest_symbol_that_is_accepted_can_be_stored(tmp_path: Path) -> None:
+    store = ModelStore(url_of(tmp_path))
+    series = f"binance:{'币' * MAX_SYMBOL}:1h"
+
+    path = store.save(series, "id", b"x")
+
+    assert store.load(path) == b"x"
+    assert [model.series for model in store.models(series)] == [series]
+
+
+def test_a_series_whose_folder_lies_below_anothers_is_another(store: ModelStore) -> None:
+    short = "x" * 200
+    store.save(short, "short", b"")
+    store.save(f"{short}y", "long", b"")
+
+    assert [model.model_id for model in store.models(short)] == ["short"]
+    assert [model.model_id for model in store.models(f"{short}y")] == ["long"]
 
 
 def test_a_half_written_file_of_a_process_that_was_killed_is_no_model(tmp_path: Path) -> None:
