@@ -1,5 +1,6 @@
 """Every metric, declared once: name, meaning, labels. Base units; no label that grows with the symbols."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -52,7 +53,8 @@ class ConsumerMetrics:
     def forget(self, topic: str, partition: int) -> None:
         """Drop the gauges of a partition that is not ours any more."""
         for gauge in (self.lag_records, self.lag_seconds, self.last_progress_timestamp_seconds):
-            gauge.remove_by_labels({"topic": topic, "partition": str(partition)})
+            with suppress(KeyError):  # older clients say so when it was never measured
+                gauge.remove(topic, str(partition))
 
 
 class StreamMetrics:
