@@ -122,8 +122,8 @@ def _restore(description: bytes, checksum: str, arrays: Arrays) -> Model:
     found = _checksum(description, arrays)
     if found != checksum:
         raise ModelDamaged(
-            f"a model's content has SHA-256 {found[:12]}…, its header says {str(checksum)[:12]}…: it was cut or "
-            "changed after it was saved; retrain the series, or restore the file"
+            f"a model's content has SHA-256 {found[:12]}…, its header says {str(checksum)[:12]}…: it was cut "
+            "or changed after it was saved; retrain the series, or restore the file"
         )
     told = orjson.loads(description)
     _check_format(told)
@@ -144,8 +144,8 @@ def _restore(description: bytes, checksum: str, arrays: Arrays) -> Model:
 def _check_format(told: dict[str, Any]) -> None:
     if told["format"] != FORMAT:
         raise ModelMismatch(
-            f"model of {told.get('series')} has format {told['format']}, this version reads {FORMAT}: retrain the "
-            "series, or run the version that saved it"
+            f"model of {told.get('series')} has format {told['format']}, this version reads {FORMAT}: retrain "
+            "the series, or run the version that saved it"
         )
     expected = FeatureSet().fingerprint
     if told["features"] != expected:

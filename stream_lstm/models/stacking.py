@@ -37,7 +37,7 @@ def fit_stacked(
     train: Callable[[list[T]], list[Arrays]],
     finish: Callable[[T, Arrays], Model],
 ) -> list[Outcome]:
-    """Prepare each series, train those of one shape side by side, make a model of each; in order of `sets`."""
+    """Prepare each series, train those of one shape side by side, make a model of each, in order."""
     prepared = [attempt(prepare, data) for data in sets]
     outcomes: dict[int, Outcome] = {
         at: job for at, job in enumerate(prepared) if isinstance(job, TrainingFailed)
