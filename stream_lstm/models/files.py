@@ -144,8 +144,8 @@ def _restore(description: bytes, checksum: str, arrays: Arrays) -> Model:
 def _check_format(told: dict[str, Any]) -> None:
     if told["format"] != FORMAT:
         raise ModelMismatch(
-            f"model of {told.get('series')} has format {told['format']}, this version reads {FORMAT}: retrain "
-            "the series, or run the version that saved it"
+            f"model of {told.get('series')} has format {told['format']}, this version reads {FORMAT}: "
+            "retrain the series, or run the version that saved it"
         )
     expected = FeatureSet().fingerprint
     if told["features"] != expected:
