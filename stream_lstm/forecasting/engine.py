@@ -6,7 +6,7 @@ randomness; what it says depends on the candles, the installed models and its se
 """
 
 import zlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -33,6 +33,7 @@ from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
 from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
 from stream_lstm.forecasting.series import Series
+from stream_lstm.forecasting.track_record import Record
 from stream_lstm.models.bank import Bank
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
@@ -70,6 +71,10 @@ class Engine:
     def all_series(self) -> list[Series]:
         """Every series, to be read only."""
         return list(self._series.values())
+
+    def record(self, series: Sequence[Series]) -> Record:
+        """How well the forecasts of S series have done lately: (S, K), horizons in each series' own order."""
+        return self._forecaster.record(np.array([one.row for one in series], np.intp))
 
     def admit(self, partition: Hashable, candle: Closed, cause: object, *, live: bool) -> Admitted:
         """Give a closed candle its place; the work is done by the next `advance`.
@@ -119,9 +124,15 @@ class Engine:
             return False
         self._forecaster.install(series.row, model)
         series.model = model
-        series.expires_ms = model.metadata.trained_at + self._lifetime_ms(series)
+        series.expires_ms = self.expiry_of(series, model)
         series.requested = series.said_expired = False
         return True
+
+    def expiry_of(self, series: Series, model: Model) -> int:
+        """Stream time at which a model of the series is to be replaced, epoch ms."""
+        share = zlib.crc32(series.name.encode()) / 2**32
+        lifetime_ms = self.config.expiry_ms * (1 + self.config.expiry_jitter * share)
+        return model.metadata.trained_at + int(lifetime_ms)
 
     def training_set(self, key: SeriesKey) -> TrainingSet | None:
         """A copy of what the series' next model is trained on; None if it is not here or too young."""
@@ -140,6 +151,11 @@ class Engine:
             horizons=series.steps,
             seed=zlib.crc32(f"{series.name}:{self.config.seed}".encode()),
         )
+
+    def give_up(self, key: SeriesKey) -> None:
+        """Forget that a training was asked for: it is asked for again when it is due."""
+        if key in self._series:
+            self._series[key].requested = False
 
     def drop(self, partition: Hashable) -> None:
         """Forget every series of a partition, and its candles that were admitted and not worked on."""
@@ -183,9 +199,7 @@ class Engine:
         last = series.last
         if (candle.open_ms - series.first_open_ms) % series.step_ms:
             series.realign(candle.open_ms)
-            self._tell(
-                series, "series.gap", candle, cause, live, {"missing": None, "reason": "phase changed"}
-            )
+            self._tell(series, "series.gap", candle, cause, live, _PHASE_CHANGED)
             return "realign"
         missing = missing_before(series, candle)
         if missing == 0:
@@ -253,10 +267,6 @@ class Engine:
         if self.config.model in ("naive", "hybrid") or not series.steps:
             return False
         return series.count >= max(self.config.warm_up, 20 * series.steps[0])
-
-    def _lifetime_ms(self, series: Series) -> int:
-        share = zlib.crc32(series.name.encode()) / 2**32
-        return int(self.config.expiry_ms * (1 + self.config.expiry_jitter * share))
 
     def _tell(self, series: Series, kind: str, candle: Closed, cause: object, live: bool, data: Body) -> None:
         if live:

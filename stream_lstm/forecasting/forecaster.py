@@ -19,7 +19,7 @@ from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
 from stream_lstm.forecasting.outputs import Prediction, Score
 from stream_lstm.forecasting.saying import Numbers, say
 from stream_lstm.forecasting.scoring import Verdicts, judge
-from stream_lstm.forecasting.track_record import TrackRecord
+from stream_lstm.forecasting.track_record import Record, TrackRecord
 from stream_lstm.models.bank import Bank
 from stream_lstm.models.market_view import BankForecast, MarketView
 from stream_lstm.models.model import Model
@@ -91,6 +91,10 @@ class Forecaster:
         """Take the model of a row away: the forecaster that needs none answers again."""
         self.bank.remove(row)
         self._answerers[row] = UNTRAINED
+
+    def record(self, rows: Index) -> Record:
+        """How well the forecasts of S rows have done lately."""
+        return self._record.read(rows)
 
     def mature(self, items: list[Item], rows: Index, steps: NDArray[np.int64]) -> list[Score]:
         """Score the predictions whose target is the candle of each item: learn from all, say the live."""

@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     direction: list[list[float]]
     deviation: list[float]
     record: list[list[float]]
-    """Coverage, accuracy and skill: three lists (K,), NaN where not known yet."""
+    """Coverage, accuracy, skill and bias: four lists (K,), NaN where not known yet."""
     volatility: float
     momentum: float
 
@@ -111,7 +111,7 @@ def _features(answer: Answer) -> Body:
 
 def _model_info(item: Item, answer: Answer, at: int, config: EngineConfig) -> Body:
     series, answerer = item.series, answer.answerer
-    coverage, accuracy, skill = (column[at] for column in answer.record)
+    coverage, accuracy, skill, _ = (column[at] for column in answer.record)
     expires = series.expires_ms
     reason = None
     if answerer.id is None and config.model != answerer.type:

@@ -66,7 +66,7 @@ def _answers(at: Index, numbers: Numbers, plan: PathPlan, horizons: int) -> list
     width[:, ends], centre[:, ends] = half_width, location  # a horizon's own bounds, to the bit
     path = np.stack(prices(close[:, None], centre, width), axis=1)  # (S, 3, U)
     quantiles = close[:, None, None] * np.exp(forecast.quantiles[at, :horizons])
-    record = np.stack([column[at, :horizons] for column in numbers.record], axis=1)  # (S, 3, K)
+    record = np.stack([column[at, :horizons] for column in numbers.record], axis=1)  # (S, 4, K)
     columns = (
         numbers.answerers[at],
         numbers.heads[at],

@@ -28,6 +28,8 @@ class Record(NamedTuple):
     """1 − MAPE."""
     skill: Floats
     """1 − RMSE / RMSE of the random walk."""
+    bias: Floats
+    """Mean error over mean |error|; 0 is unbiased."""
 
 
 class TrackRecord:
@@ -35,8 +37,8 @@ class TrackRecord:
 
     def __init__(self, horizons: int) -> None:
         self._sums = np.zeros(
-            (0, horizons, 5)
-        )  # scores, inside, |error|/actual, error², (actual − last close)²
+            (0, horizons, 7)
+        )  # scores, inside, |error|/actual, error², (actual − last close)², error, |error|
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` series."""
@@ -55,14 +57,16 @@ class TrackRecord:
         predicted, actual, close = outcome
         error = actual - predicted
         relative = 1.0 / close  # errors in units of the price, so that a trend does not weigh them
-        new = (np.ones(len(error)), inside, np.abs(error) / actual, (error * relative) ** 2)
+        scaled = error * relative
         walk = ((actual - close) * relative) ** 2
-        self._sums[rows, horizons] = self._sums[rows, horizons] * _DECAY + np.stack([*new, walk], axis=1)
+        new = (np.ones(len(error)), inside, np.abs(error) / actual, scaled**2, walk, scaled, np.abs(scaled))
+        self._sums[rows, horizons] = self._sums[rows, horizons] * _DECAY + np.stack(new, axis=1)
 
     def read(self, rows: Index) -> Record:
         """The ratios of S series."""
-        scores, inside, ape, square, walk = np.moveaxis(self._sums[rows], -1, 0)
+        scores, inside, ape, square, walk, error, absolute = np.moveaxis(self._sums[rows], -1, 0)
         known = scores >= ENOUGH
         count = np.where(known, scores, np.nan)
         moved = np.where(known & (walk > 0), walk, np.nan)
-        return Record(inside / count, 1.0 - ape / count, 1.0 - np.sqrt(square / moved))
+        erred = np.where(known & (absolute > 0), absolute, np.nan)
+        return Record(inside / count, 1.0 - ape / count, 1.0 - np.sqrt(square / moved), error / erred)

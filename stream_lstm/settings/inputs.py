@@ -1,13 +1,14 @@
 """Where candles come from."""
 
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from stream_lstm.candles.decode import FORMATS
-from stream_lstm.candles.formats import Pin
+from stream_lstm.candles.formats import NO_PIN, Pin
 from stream_lstm.candles.units import interval_ms
 from stream_lstm.errors import BadCandle
 from stream_lstm.settings.sections import Section
@@ -61,3 +62,19 @@ class Input(Section):
     def pin(self) -> Pin:
         """What the decoder is told."""
         return Pin(self.format, self.exchange, self.interval)
+
+
+def pin_of(inputs: Iterable[Input], topic: str) -> Pin:
+    """What the inputs fix about the candles of a topic: the one that names it, else the first that matches.
+
+    >>> pin_of([Input(pattern="candles-.*"), Input(topic="candles-a", exchange="okx")], "candles-a").exchange
+    'okx'
+    """
+    inputs = list(inputs)
+    for each in inputs:
+        if each.topic == topic:
+            return each.pin
+    for each in inputs:
+        if each.pattern is not None and re.fullmatch(each.pattern, topic):
+            return each.pin
+    return NO_PIN

@@ -94,6 +94,8 @@ class Store(Section):
     url: Annotated[str, AfterValidator(_store_url)] = Field(default_factory=_folder)
     """`file:///folder`, `s3://bucket/prefix`, `gs://…`, `az://…`; not set, `var/store` under the working
     directory. All workers of a group need the same store."""
+    keep_models: int = Field(default=64, ge=2)
+    """Newest models of a series that are kept: a restart replays with those of the time it goes over."""
 
 
 class History(Section):
@@ -217,6 +219,8 @@ class Gaps(Section):
     policy: Literal["restart", "flat", "calendar"] = "restart"
     """`restart` begins the series anew; `flat` fills every gap, for markets that print no bar without a
     trade; `calendar` (not available yet) is for markets that close."""
+    stale_after: int = Field(default=3, ge=1)
+    """Intervals by the wall clock without a candle after which `series.stale` is said."""
 
     @model_validator(mode="after")
     def _available(self) -> Self:

@@ -91,6 +91,8 @@ class Partition:
         self.closing = Closing(close_grace_ms)
         self.waiting: set[SeriesKey] = set()
         """Series whose training holds the partition."""
+        self.newest_ms = 0
+        """Timestamp of the newest record that was fed."""
         self._engine = engine
         self._queue: deque[tuple[KafkaRecord, float]] = deque()
         self._backlog: deque[tuple[Closed, str, bool, Cause]] = deque()
@@ -126,6 +128,8 @@ class Partition:
     def feed(self, records: Iterable[KafkaRecord], received: float) -> None:
         """Queue records in the order of their offsets; `received` by the monotonic clock, in seconds."""
         self._queue.extend((record, received) for record in records)
+        if self._queue:
+            self.newest_ms = self._queue[-1][0].timestamp
 
     def turn(self, limit: int) -> Taken:
         """Take up to `limit` closed candles, and whatever lies between them."""

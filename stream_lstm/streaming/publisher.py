@@ -39,6 +39,12 @@ class Offsets(Protocol):
 class Publisher(Protocol):
     """The verbs by which everything leaves a worker, whatever the delivery guarantee."""
 
+    async def start(self, deadline: Deadline) -> None:
+        """Connect. Raises `BrokerError` at the deadline."""
+
+    async def stop(self, deadline: Deadline) -> None:
+        """Send what waits, as far as the deadline allows, and disconnect."""
+
     async def open(self, partition: TopicPartition) -> int | None:
         """Take over a partition; returns its committed offset, None if there is none."""
 

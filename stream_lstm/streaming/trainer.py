@@ -18,6 +18,8 @@ from stream_lstm.streaming.training_process import Fitted, TrainingProcess
 
 log = logging.getLogger(__name__)
 
+TOO_YOUNG: Final = "the series began anew and has too few candles now"
+"""The error of a training that is not tried again: it becomes due again by itself."""
 STACK: Final = 8
 """Series that one process fits together at most."""
 _BACK_OFF: Final = (1.0, 300.0)  # seconds: first and longest wait after a failure
@@ -43,6 +45,8 @@ class TrainerConfig:
     timeout_s: float = 120.0
     """Wall time of one training after which its process is killed."""
     nice: int = 10
+    keep_models: int = 64
+    """Newest models of a series that stay in the store: a replay needs those of the time it goes over."""
     recycle_after: int = 500
     """Trainings after which a process is replaced by a fresh one."""
 
@@ -58,10 +62,17 @@ class _Waiting:
 class Trainer:
     """Owns the training processes. All methods belong to the loop's thread; the fits run elsewhere.
 
-    `snapshot` gives a series' training set when its turn comes, None if it is not there any more.
+    `snapshot` gives a series' training set when its turn comes, None if it has too little history by then.
+    `on_end` is called when there is something for `finished`.
     """
 
-    def __init__(self, config: TrainerConfig, snapshot: Callable[[SeriesKey], TrainingSet | None]) -> None:
+    def __init__(
+        self,
+        config: TrainerConfig,
+        snapshot: Callable[[SeriesKey], TrainingSet | None],
+        *,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.config = config
         self.seconds_per_training = 0.0
         """Running mean of the wall time of a training, 0 before the first."""
@@ -73,8 +84,7 @@ class Trainer:
         self._running = 0
         self._work = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
-        self.wake = asyncio.Event()
-        """Set when a training has ended."""
+        self._on_end = on_end
 
     def start(self) -> None:
         """Start the slots; processes are spawned when there is work."""
@@ -102,7 +112,6 @@ class Trainer:
 
     def finished(self) -> list[Trained]:
         """The trainings that have ended since the last call."""
-        self.wake.clear()
         finished, self._finished = self._finished, []
         return [one for one in finished if one.request.partition not in self._dropped]
 
@@ -128,11 +137,14 @@ class Trainer:
                 if process is None or process.jobs >= self.config.recycle_after:
                     if process is not None:
                         process.kill()
-                    process = TrainingProcess(self.config.store_url, self.config.nice)
+                    process = await asyncio.to_thread(self._spawn)
                 process = await self._train(process, requests)
         finally:
             if process is not None:
                 process.kill()
+
+    def _spawn(self) -> TrainingProcess:
+        return TrainingProcess(self.config.store_url, self.config.nice, self.config.keep_models)
 
     def _next(self) -> list[TrainingRequest]:
         """A stack of what is most needed, leaving the other slots their share."""
@@ -143,8 +155,7 @@ class Trainer:
         self, process: TrainingProcess, requests: list[TrainingRequest]
     ) -> TrainingProcess | None:
         """One stack; returns the process if it lives on."""
-        snapshots = [(request, self._snapshot(request.series)) for request in requests]
-        jobs = [(request, data) for request, data in snapshots if data is not None]
+        jobs = self._jobs(requests)
         if not jobs:
             return process
         self._running += len(jobs)
@@ -163,8 +174,20 @@ class Trainer:
         self._note_duration((time.monotonic() - began) / len(jobs))
         for (request, _), result in zip(jobs, results, strict=True):
             self._end(request, result)
-        self.wake.set()
+        self._on_end()
         return survivor
+
+    def _jobs(self, requests: list[TrainingRequest]) -> list[tuple[TrainingRequest, TrainingSet]]:
+        """What there is to fit; a series that has begun anew meanwhile is told as ended without a model."""
+        jobs = []
+        for request in requests:
+            data = self._snapshot(request.series)
+            if data is not None:
+                jobs.append((request, data))
+            else:
+                self._finished.append(Trained(request, None, None, 0, TOO_YOUNG))
+                self._on_end()
+        return jobs
 
     def _end(self, request: TrainingRequest, result: Fitted) -> None:
         model, error = None, result.error

@@ -3,6 +3,7 @@
 It reads jobs from a pipe; when the parent dies in whatever way, the pipe ends and so does the process.
 """
 
+import logging
 import os
 import signal
 import time
@@ -19,6 +20,8 @@ from stream_lstm.models.live import Outcome
 from stream_lstm.models.registry import fit_each
 from stream_lstm.models.training_set import TrainingSet
 from stream_lstm.registry.models import ModelStore
+
+log = logging.getLogger(__name__)
 
 _SPAWN: Final = get_context("spawn")
 
@@ -37,9 +40,9 @@ class Fitted(NamedTuple):
 class TrainingProcess:
     """One child process; `fit` blocks and belongs into a thread."""
 
-    def __init__(self, store_url: str, nice: int) -> None:
+    def __init__(self, store_url: str, nice: int, keep_models: int) -> None:
         self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=serve, args=(theirs, store_url, nice), daemon=True)
+        self._process = _SPAWN.Process(target=serve, args=(theirs, store_url, nice, keep_models), daemon=True)
         self._process.start()
         theirs.close()
         self.jobs = 0
@@ -65,8 +68,8 @@ class TrainingProcess:
         self._pipe.close()
 
 
-def serve(pipe: Connection, store_url: str, nice: int) -> None:
-    """The child's main: fit what comes until the pipe ends."""
+def serve(pipe: Connection, store_url: str, nice: int, keep_models: int) -> None:
+    """The child's main: fit what comes until the pipe ends, and keep the newest models of each series."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the parent's business
     os.nice(nice)
     store = ModelStore(store_url)
@@ -75,8 +78,17 @@ def serve(pipe: Connection, store_url: str, nice: int) -> None:
             try:
                 model_type, sets = pipe.recv()
                 pipe.send(_fit(model_type, sets, store))
+                _prune(sets, store, keep_models)
             except (EOFError, OSError):
                 return
+
+
+def _prune(sets: list[TrainingSet], store: ModelStore, keep_models: int) -> None:
+    try:
+        for data in sets:
+            store.prune(data.series, keep_models)
+    except StreamLstmError as error:
+        log.warning("old models stay in the store: %s", error)
 
 
 def _fit(model_type: str, sets: list[TrainingSet], store: ModelStore) -> list[Fitted]:

@@ -1,0 +1,114 @@
+"""A trained model on its way into a partition: said as a fact, in the log, and only then answering."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from stream_lstm.errors import PartitionLost
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.models.model import Model
+from stream_lstm.streaming.encoding import Encoder
+from stream_lstm.streaming.facts import Fact
+from stream_lstm.streaming.partition import Partition, TopicPartition
+from stream_lstm.streaming.publisher import Publisher
+from stream_lstm.streaming.records import Record
+from stream_lstm.streaming.restore import TRAINED
+from stream_lstm.streaming.telemetry import Telemetry
+from stream_lstm.streaming.trainer import TOO_YOUNG, Trained
+
+log = logging.getLogger(__name__)
+
+
+class _Arrival(NamedTuple):
+    """A model and the fact that says it."""
+
+    trained: Trained
+    model: Model
+    fact: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Takes the trainings that have ended, between two turns of the loop.
+
+    A model answers from the present position of its partition on, and its fact says that position: so it is
+    published before anything that the model says, and a replay installs it at the same place.
+    """
+
+    engine: Engine
+    publisher: Publisher
+    encoder: Encoder
+    telemetry: Telemetry
+    partitions: Mapping[TopicPartition, Partition]
+
+    async def take(self, finished: list[Trained]) -> list[TopicPartition]:
+        """Install what has been trained; the partitions that must be restored because a publish failed."""
+        arrived: dict[TopicPartition, list[_Arrival]] = {}
+        for trained in finished:
+            place = self._place_of(trained)
+            if place is None:
+                self.telemetry.trained(trained, "dropped")
+            elif trained.model is None:
+                self._failed(trained, self.partitions[place])
+            else:
+                fact = self._fact(trained, trained.model, place)
+                arrived.setdefault(place, []).append(_Arrival(trained, trained.model, fact))
+        if not arrived:
+            return []
+        said = {
+            place: ([one.fact for one in models], self.partitions[place].next_offset)
+            for place, models in arrived.items()
+        }
+        try:
+            await self.publisher.publish_all(said)
+        except PartitionLost as error:
+            log.error("restoring: %s", error)
+            return list(said)
+        for place, models in arrived.items():
+            for trained, model, _ in models:
+                self.partitions[place].install(trained.request.series, model)
+                self.telemetry.trained(trained, "trained")
+        return []
+
+    def _place_of(self, trained: Trained) -> TopicPartition | None:
+        """Where the series is live now; None if it is not."""
+        series = self.engine.series(trained.request.series)
+        for place, partition in self.partitions.items():
+            if series is not None and series.partition == place == trained.request.partition:
+                return place if partition.live else None
+        return None
+
+    def _fact(self, trained: Trained, model: Model, place: TopicPartition) -> Record:
+        series = self.engine.series(trained.request.series)
+        assert series is not None
+        assert series.last is not None
+        at = self.partitions[place].position
+        body: dict[str, Any] = {
+            "modelId": model.model_id,
+            "path": trained.path,
+            "modelType": model.model_type,
+            "trainedAt": model.metadata.trained_at,
+            "expiresAt": self.engine.expiry_of(series, model),
+            "dataPoints": model.metadata.data_points,
+            "trainingDuration": trained.milliseconds,
+        }
+        fact = Fact(
+            kind=TRAINED,
+            series=series.key,
+            topic=place[0],
+            partition=place[1],
+            offset=at.offset,
+            candles=at.candles,
+            body=body,
+        )
+        return self.encoder.fact(fact, series.last.close_ms)
+
+    def _failed(self, trained: Trained, partition: Partition) -> None:
+        key = trained.request.series
+        partition.give_up(key)
+        if trained.error == TOO_YOUNG:
+            self.engine.give_up(key)
+        self.telemetry.trained(trained, "failed")
+        event = self.encoder.own("model.training_failed", {"error": trained.error}, series=key)
+        self.publisher.publish_soon([event])

@@ -1,0 +1,126 @@
+"""The parts of a worker, made from the settings and put together; nothing is started here."""
+
+import os
+import platform
+from functools import partial
+from typing import Final
+from uuid import uuid4
+
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.observability.metrics import Metrics
+from stream_lstm.observability.progress import Progress
+from stream_lstm.registry.models import ModelStore
+from stream_lstm.settings import Settings
+from stream_lstm.settings.inputs import pin_of
+from stream_lstm.streaming.arrivals import Arrivals
+from stream_lstm.streaming.connection import KafkaConnection
+from stream_lstm.streaming.deadletters import DeadLetters
+from stream_lstm.streaming.encoding import Encoder
+from stream_lstm.streaming.group import GroupConfig, GroupConsumer
+from stream_lstm.streaming.lookout import Lookout
+from stream_lstm.streaming.partition import Partition, TopicPartition
+from stream_lstm.streaming.publisher import AtLeastOnce
+from stream_lstm.streaming.restore import RestoreConfig, Restorer
+from stream_lstm.streaming.staleness import Staleness
+from stream_lstm.streaming.telemetry import Telemetry
+from stream_lstm.streaming.topics import MODEL_EVENTS, TopicNames, subscription
+from stream_lstm.streaming.trainer import Trainer, TrainerConfig
+from stream_lstm.streaming.worker import Worker
+
+ASSIGNOR: Final = "sticky"
+
+
+def connection_of(settings: Settings) -> KafkaConnection:
+    """Where Kafka is and as whom we come."""
+    return KafkaConnection(settings.kafka.bootstrap_servers, client_id=settings.kafka.group)
+
+
+def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker:
+    """A worker whose parts are not started yet. Raises `SettingsError`, `StoreError`."""
+    names, connection = TopicNames(settings.topics.prefix), connection_of(settings)
+    worker_id = settings.worker.instance or f"{platform.node()}-{os.getpid()}-{uuid4().hex[:6]}"
+    group = GroupConsumer(connection, _group(settings, names))
+    publisher = AtLeastOnce(connection, group, names.produced, commit_interval_s=settings.commit_interval)
+    engine = Engine(settings.engine())
+    encoder = Encoder(settings.kafka.group, worker_id)
+    telemetry = Telemetry(metrics, settings.confidence)
+    trainer = Trainer(_trainer(settings), engine.training_set, on_end=group.wake)
+    pins = partial(pin_of, settings.inputs)
+    restorer = Restorer(
+        _restore(settings),
+        connection,
+        names[MODEL_EVENTS],
+        publisher,
+        ModelStore(settings.store.url),
+        pins,
+        on_end=group.wake,
+        tell=lambda kind, data, series: publisher.publish_soon([encoder.own(kind, data, series=series)]),
+    )
+    partitions: dict[TopicPartition, Partition] = {}
+    info = {"group": settings.kafka.group, "instance": worker_id, "assignor": ASSIGNOR}
+    metrics.consumer.info.info(info)
+    return Worker(
+        group=group,
+        publisher=publisher,
+        engine=engine,
+        restorer=restorer,
+        trainer=trainer,
+        arrivals=Arrivals(
+            engine=engine, publisher=publisher, encoder=encoder, telemetry=telemetry, partitions=partitions
+        ),
+        lookout=Lookout(
+            group=group,
+            engine=engine,
+            trainer=trainer,
+            publisher=publisher,
+            encoder=encoder,
+            telemetry=telemetry,
+            progress=progress,
+            staleness=Staleness(settings.gaps.stale_after),
+            partitions=partitions,
+        ),
+        encoder=encoder,
+        dead_letters=DeadLetters(settings.kafka.group, worker_id, settings.dlq.max_bytes),
+        telemetry=telemetry,
+        progress=progress,
+        partitions=partitions,
+        pin_of=pins,
+        control=names.control,
+        close_grace_ms=round(settings.closing.close_grace * 1000),
+        barrier=settings.training.install == "barrier",
+    )
+
+
+def _group(settings: Settings, names: TopicNames) -> GroupConfig:
+    kafka = settings.kafka
+    topics = [each.topic for each in settings.inputs if each.topic is not None]
+    patterns = [each.pattern for each in settings.inputs if each.pattern is not None]
+    return GroupConfig(
+        group_id=kafka.group,
+        pattern=subscription(names, topics, patterns),
+        instance_id=settings.worker.instance,
+        session_timeout_s=kafka.session_timeout,
+        heartbeat_s=kafka.heartbeat_interval,
+        rebalance_timeout_s=kafka.rebalance_timeout,
+    )
+
+
+def _trainer(settings: Settings) -> TrainerConfig:
+    training = settings.training
+    return TrainerConfig(
+        model_type=settings.model,
+        store_url=settings.store.url,
+        processes=training.processes,
+        timeout_s=training.timeout,
+        nice=training.nice,
+        keep_models=settings.store.keep_models,
+        recycle_after=training.recycle_after,
+    )
+
+
+def _restore(settings: Settings) -> RestoreConfig:
+    return RestoreConfig(
+        start_at=settings.start_at,
+        rewind_candles=settings.history.rewind_candles,
+        rewind_max_records=settings.history.rewind_max_records,
+    )

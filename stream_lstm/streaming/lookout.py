@@ -1,0 +1,75 @@
+"""What the loop looks at every second: lags for the watchdog, gauges, series that have fallen silent."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka import TopicPartition
+
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.observability.progress import Progress
+from stream_lstm.streaming.encoding import Encoder
+from stream_lstm.streaming.group import GroupConsumer
+from stream_lstm.streaming.partition import Partition
+from stream_lstm.streaming.partition import TopicPartition as Place
+from stream_lstm.streaming.publisher import Publisher
+from stream_lstm.streaming.staleness import Staleness
+from stream_lstm.streaming.telemetry import Telemetry
+from stream_lstm.streaming.trainer import Trainer
+
+_SECONDS: Final = 1.0
+_MODELS_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Lookout:
+    """Looks when it is time, and tells what it sees."""
+
+    group: GroupConsumer
+    engine: Engine
+    trainer: Trainer
+    publisher: Publisher
+    encoder: Encoder
+    telemetry: Telemetry
+    progress: Progress
+    staleness: Staleness
+    partitions: Mapping[Place, Partition]
+    _looked_at: float = field(default=0.0, init=False)
+    _models_at: float = field(default=0.0, init=False)
+
+    async def look(self) -> set[Place] | None:
+        """The partitions that have nothing to read, if it was time to look; else None."""
+        now = time.monotonic()
+        if now - self._looked_at < _SECONDS:
+            return None
+        self._looked_at = now
+        caught_up = await self._positions()
+        answered_ms = self.group.last_answer_ms()
+        if answered_ms is not None:
+            self.progress.heard(max(time.time() - answered_ms / 1000, 0))
+        if now - self._models_at >= _MODELS_SECONDS:
+            self._models_at = now
+            self.telemetry.models(self.engine, self.trainer)
+            self._silence(now)
+        return caught_up
+
+    async def _positions(self) -> set[Place]:
+        lags = await self.group.lags()
+        caught_up = set()
+        for place, partition in self.partitions.items():
+            lag = lags.get(TopicPartition(*place))
+            if lag is None:
+                continue
+            behind = lag + partition.queued
+            if not behind and not partition.ready:
+                caught_up.add(place)
+            waiting = bool(partition.waiting)
+            self.progress.observe(place, position=partition.next_offset, lag=behind, waiting=waiting)
+            self.telemetry.position(place, behind, partition.next_offset, partition.newest_ms)
+        return caught_up
+
+    def _silence(self, now: float) -> None:
+        for series, last_close_ms, intervals in self.staleness.look(self.engine.all_series(), now):
+            data = {"lastClose": last_close_ms, "intervals": intervals}
+            self.publisher.publish_soon([self.encoder.own("series.stale", data, series=series)])

@@ -1,0 +1,228 @@
+"""From the log to the state of a partition: where to begin, and which model answers from where on.
+
+A restoration is a task of its own, cancelled when its partition is revoked. It loads and decides; seeking
+and replaying belong to the worker's loop.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from aiokafka import ConsumerRecord
+
+from stream_lstm.candles.decode import decode
+from stream_lstm.candles.formats import Pin
+from stream_lstm.candles.series import SeriesKey
+from stream_lstm.errors import ModelDamaged, ModelError, StreamLstmError
+from stream_lstm.models.files import from_safetensors
+from stream_lstm.models.model import Model
+from stream_lstm.registry.models import ModelStore
+from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.facts import Fact, by_partition, read_facts
+from stream_lstm.streaming.log_reader import LogReader
+from stream_lstm.streaming.partition import Installation, Position, TopicPartition
+from stream_lstm.streaming.rewind import Start, find_start
+
+log = logging.getLogger(__name__)
+
+TRAINED: Final = "model.trained"
+_AT_ONCE: Final = 16
+"""Partitions that are restored, and models that are loaded, at the same time."""
+_BACK_OFF: Final = (0.5, 10.0)  # seconds: first and longest wait after a failure
+
+Tell = Callable[[str, dict[str, Any], SeriesKey], None]
+"""Says an event about a series: type, data, series."""
+
+
+class Opener(Protocol):
+    """Takes a partition over before its committed offset is read; `publisher.Publisher` is one."""
+
+    async def open(self, partition: TopicPartition) -> int | None:
+        """The committed offset; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreConfig:
+    """How far back a partition begins. `timeout_s` bounds one attempt."""
+
+    start_at: Literal["latest", "earliest"] = "latest"
+    rewind_candles: int = 500
+    rewind_max_records: int = 100_000
+    timeout_s: float = 60.0
+
+
+class Loaded(NamedTuple):
+    """What a partition begins with."""
+
+    place: TopicPartition
+    start: Start
+    installations: list[Installation]
+    rebuilt: bool
+    """A new beginning after an earlier one: same ids, but not the same numbers."""
+    began: float
+    """When the restoration began, `time.monotonic`."""
+
+
+class Restorer:
+    """Runs restorations and tries each again until it succeeds or is cancelled.
+
+    `on_end` is called when there is something for `finished`.
+    """
+
+    def __init__(
+        self,
+        config: RestoreConfig,
+        connection: KafkaConnection,
+        events_topic: str,
+        opener: Opener,
+        store: ModelStore,
+        pin_of: Callable[[str], Pin],
+        *,
+        on_end: Callable[[], None],
+        tell: Tell,
+    ) -> None:
+        self.config = config
+        self._connection = connection
+        self._events_topic = events_topic
+        self._opener = opener
+        self._store = store
+        self._pin_of = pin_of
+        self._on_end = on_end
+        self._tell = tell
+        self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._finished: deque[Loaded] = deque()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def running(self) -> int:
+        """Partitions that are being restored."""
+        return len(self._tasks)
+
+    def begin(self, places: Iterable[TopicPartition]) -> None:
+        """Restore partitions, from scratch where one is being restored already."""
+        places = [(place[0], place[1]) for place in places]
+        self.cancel(places)
+        facts = _Facts(self._connection, self._events_topic, self.config.timeout_s)
+        for place in places:
+            name = f"restore {place[0]}-{place[1]}"
+            self._tasks[place] = asyncio.create_task(self._until_done(place, facts), name=name)
+
+    def cancel(self, places: Iterable[TopicPartition]) -> None:
+        """Forget partitions: nothing comes of a restoration that has not been taken yet."""
+        leaving = {(place[0], place[1]) for place in places}
+        for place in leaving:
+            if (task := self._tasks.pop(place, None)) is not None:
+                task.cancel()
+        self._finished = deque(loaded for loaded in self._finished if loaded.place not in leaving)
+
+    def finished(self) -> list[Loaded]:
+        """The restorations that have ended since the last call."""
+        finished = list(self._finished)
+        self._finished.clear()
+        return finished
+
+    async def stop(self) -> None:
+        """Cancel everything."""
+        tasks = list(self._tasks.values())
+        self.cancel(list(self._tasks))
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_done(self, place: TopicPartition, facts: "_Facts") -> None:
+        began, wait = time.monotonic(), _BACK_OFF[0]
+        while True:
+            try:
+                async with self._slots:
+                    loaded = await self._restore(place, facts, began)
+                break
+            except StreamLstmError as error:
+                log.warning("%s-%d cannot be restored yet, again in %.1f s: %s", *place, wait, error)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _BACK_OFF[1])
+        self._tasks.pop(place, None)
+        self._finished.append(loaded)
+        self._on_end()
+
+    async def _restore(self, place: TopicPartition, facts: "_Facts", began: float) -> Loaded:
+        committed = await self._opener.open(place)
+        config, pin = self.config, self._pin_of(place[0])
+
+        def steps_ms(record: ConsumerRecord) -> list[int]:
+            found = decode(record.value, record_ms=record.timestamp, pin=pin)
+            return [update.step_ms for update in found.updates]
+
+        async with LogReader(self._connection, Deadline(config.timeout_s)) as reader:
+            start = await find_start(
+                reader,
+                place,
+                committed,
+                steps_ms,
+                start_at=config.start_at,
+                rewind_candles=config.rewind_candles,
+                rewind_max_records=config.rewind_max_records,
+            )
+        wanted = needed(await facts.of(place), Position(start.seek, 0))
+        rebuilt = committed is not None and (start.live_from != committed or start.seek > 0)
+        return Loaded(place, start, await self._load(wanted), rebuilt, began)
+
+    async def _load(self, facts: list[Fact]) -> list[Installation]:
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def load(fact: Fact) -> Installation | None:
+            async with slots:
+                model = await self._model(fact)
+            if model is None:
+                return None
+            return Installation(Position(fact.offset, fact.candles), fact.series, model)
+
+        loaded = await asyncio.gather(*map(load, facts))
+        return [installation for installation in loaded if installation is not None]
+
+    async def _model(self, fact: Fact) -> Model | None:
+        """The model that a fact names; None, told about, if it cannot be used. Raises `StoreError`."""
+        path = str(fact.body.get("path"))
+        try:
+            return from_safetensors(await self._store.load_async(path))
+        except ModelDamaged as error:
+            log.error("%s: %s; it is put aside", path, error)
+            aside = await asyncio.to_thread(self._store.quarantine, path, str(error))
+            self._tell("model.quarantined", {"path": aside, "reason": str(error)}, fact.series)
+        except ModelError as error:
+            log.warning("%s: not loaded, the series is trained anew when due: %s", path, error)
+        return None
+
+
+class _Facts:
+    """All facts, read once for the partitions that are restored together, again after a failure."""
+
+    def __init__(self, connection: KafkaConnection, topic: str, timeout_s: float) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._timeout_s = timeout_s
+        self._turn = asyncio.Lock()
+        self._known: dict[TopicPartition, list[Fact]] | None = None
+
+    async def of(self, place: TopicPartition) -> list[Fact]:
+        """The facts of a partition, by position. Raises `BrokerError`."""
+        async with self._turn:
+            if self._known is None:
+                found = await read_facts(self._connection, self._topic, Deadline(self._timeout_s))
+                self._known = by_partition(found)
+        return self._known.get(place, [])
+
+
+def needed(facts: Iterable[Fact], seek: Position) -> list[Fact]:
+    """The models that a replay from `seek` installs: for each series the last one before, and all after."""
+    before: dict[SeriesKey, Fact] = {}
+    after = []
+    for fact in facts:
+        if fact.kind != TRAINED:
+            continue
+        if Position(fact.offset, fact.candles) <= seek:
+            before[fact.series] = fact
+        else:
+            after.append(fact)
+    return [*before.values(), *after]

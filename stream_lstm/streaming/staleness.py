@@ -1,0 +1,51 @@
+"""Series from which nothing has come for a while by the wall clock; it changes no state."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from stream_lstm.candles.series import SeriesKey
+from stream_lstm.forecasting.series import Series
+
+
+class Silent(NamedTuple):
+    """A series that has fallen silent."""
+
+    series: SeriesKey
+    last_close_ms: int
+    intervals: int
+    """Whole intervals since its last candle came."""
+
+
+class _Heard(NamedTuple):
+    close_ms: int
+    at: float
+    told: bool
+
+
+class Staleness:
+    """Looks at the series now and then; times in seconds of any clock that never runs backwards.
+
+    A series counts from when it was first seen here: the age of its candles says nothing in a replay.
+    """
+
+    def __init__(self, intervals: int) -> None:
+        self.intervals = intervals
+        self._heard: dict[SeriesKey, _Heard] = {}
+
+    def look(self, all_series: Iterable[Series], now: float) -> list[Silent]:
+        """The series that have fallen silent since the last look, each told once per silence."""
+        silent, heard = [], {}
+        for series in all_series:
+            if series.last is None:
+                continue
+            close_ms = series.last.close_ms
+            before = self._heard.get(series.key)
+            if before is None or before.close_ms != close_ms:
+                before = _Heard(close_ms, now, False)
+            passed = int((now - before.at) * 1000 // series.step_ms)
+            if passed >= self.intervals and not before.told:
+                silent.append(Silent(series.key, close_ms, passed))
+                before = before._replace(told=True)
+            heard[series.key] = before
+        self._heard = heard
+        return silent

@@ -1,0 +1,148 @@
+"""From what a worker does to its metrics. Counters move with every turn, gauges every few seconds."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.forecasting.series import Series
+from stream_lstm.observability.metrics import Metrics
+from stream_lstm.streaming.partition import Cause, Taken, TopicPartition
+from stream_lstm.streaming.trainer import Trained, Trainer
+
+_OUTCOMES: Final = {"new": "closed", "pending": "open"}
+"""Names of outcomes on the wire of the metrics, where they differ from ours."""
+
+
+class Telemetry:
+    """Writes the metrics of one worker. Every method returns at once."""
+
+    def __init__(self, metrics: Metrics, confidence: float) -> None:
+        self.metrics = metrics
+        self._nominal = f"{confidence:g}"
+        self._positions: dict[TopicPartition, int] = {}
+
+    def taken(self, taken: Taken) -> None:
+        """What one turn met in one partition."""
+        stream = self.metrics.stream
+        for (format, outcome), count in taken.outcomes.items():
+            stream.candles.labels(format, _OUTCOMES.get(outcome, outcome)).inc(count)
+        for _, mistake in taken.dead:
+            stream.dead_letters.labels(mistake.reason).inc()
+
+    def published(self, said: Iterable[Outputs]) -> None:
+        """What was said and is acknowledged now; a candle's latency counts once, for all its horizons."""
+        stream, now, wall_ms = self.metrics.stream, time.monotonic(), time.time() * 1000
+        since_record = stream.candle_to_prediction_seconds.labels("record")
+        since_close = stream.candle_to_prediction_seconds.labels("close")
+        predictions: dict[tuple[str, str], int] = defaultdict(int)
+        scores: dict[str, int] = defaultdict(int)
+        for outputs in said:
+            candle = None
+            for prediction in outputs.predictions:
+                predictions[prediction.horizon, prediction.model_type] += 1
+                at = (prediction.series, prediction.body["asOf"])
+                if at != candle and isinstance(prediction.cause, Cause):
+                    since_record.observe(now - prediction.cause.received)
+                    since_close.observe(max(wall_ms - prediction.body["asOf"], 0) / 1000)
+                candle = at
+            for score in outputs.scores:
+                scores[score.horizon] += 1
+        for labels, count in predictions.items():
+            stream.predictions.labels(*labels).inc(count)
+        for horizon, count in scores.items():
+            stream.scores.labels(horizon).inc(count)
+
+    def restored(self, seconds: float) -> None:
+        """A partition has gone live."""
+        self.metrics.consumer.restore_duration_seconds.observe(seconds)
+
+    def trained(self, trained: Trained, outcome: str) -> None:
+        """A training has ended: trained, failed or dropped."""
+        self.metrics.models.trainings.labels(outcome).inc()
+        if outcome == "trained":
+            self.metrics.models.training_duration_seconds.observe(trained.milliseconds / 1000)
+
+    def position(self, place: TopicPartition, lag: int, position: int, newest_ms: int) -> None:
+        """Where a partition is: records to go, next offset, timestamp of the newest record that was fed."""
+        consumer, now = self.metrics.consumer, time.time()
+        labels = (place[0], str(place[1]))
+        consumer.lag_records.labels(*labels).set(lag)
+        consumer.lag_seconds.labels(*labels).set(max(now - newest_ms / 1000, 0) if lag else 0)
+        if self._positions.get(place) != position:
+            self._positions[place] = position
+            consumer.last_progress_timestamp_seconds.labels(*labels).set(now)
+
+    def forget(self, place: TopicPartition) -> None:
+        """A partition that is not ours any more."""
+        self._positions.pop(place, None)
+        self.metrics.consumer.forget(*place)
+
+    def models(self, engine: Engine, trainer: Trainer) -> None:
+        """Ages and states of the models, the queue of trainings, and the quality of the forecasts."""
+        all_series = engine.all_series()
+        models = self.metrics.models
+        states = {"fresh": 0, "stale": 0, "missing": 0}
+        ages = []
+        for series in all_series:
+            states[_state(series)] += 1
+            if series.model is not None and series.last is not None:
+                ages.append((series.last.close_ms - series.model.metadata.trained_at) / 1000)
+        for state, count in states.items():
+            models.models.labels(state).set(count)
+        if ages:
+            models.age_seconds.labels("median").set(float(np.median(ages)))
+            models.age_seconds.labels("oldest").set(max(ages))
+        models.training_queue_length.set(trainer.queued)
+        models.training_backlog_seconds.set(trainer.backlog_seconds)
+        if all_series:
+            self._quality(engine, all_series)
+            self._per_series(engine, all_series)
+
+    def _quality(self, engine: Engine, all_series: list[Series]) -> None:
+        """Medians over the series, by horizon."""
+        record = engine.record(all_series)
+        places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for at, series in enumerate(all_series):
+            for k, horizon in enumerate(series.horizons):
+                places[horizon.name].append((at, k))
+        forecasts = self.metrics.forecasts
+        for name, members in places.items():
+            at, k = np.array(members).T
+            for gauge, labels, values in (
+                (forecasts.coverage_ratio, (name, self._nominal), record.coverage),
+                (forecasts.skill_ratio, (name,), record.skill),
+                (forecasts.bias_ratio, (name,), record.bias),
+            ):
+                known = values[at, k][~np.isnan(values[at, k])]
+                if len(known):
+                    gauge.labels(*labels).set(float(np.median(known)))
+
+    def _per_series(self, engine: Engine, all_series: list[Series]) -> None:
+        per_series = self.metrics.series
+        if per_series is None:
+            return
+        record = engine.record(all_series)
+        for at, series in enumerate(all_series):
+            for k, horizon in enumerate(series.horizons):
+                for gauge, values in (
+                    (per_series.coverage_ratio, record.coverage),
+                    (per_series.skill_ratio, record.skill),
+                ):
+                    if not np.isnan(values[at, k]):
+                        gauge.labels(*series.key, horizon.name).set(float(values[at, k]))
+            if series.model is not None and series.last is not None:
+                age = (series.last.close_ms - series.model.metadata.trained_at) / 1000
+                per_series.model_age_seconds.labels(*series.key).set(age)
+
+
+def _state(series: Series) -> str:
+    if series.model is None:
+        return "missing"
+    if series.last is None or series.expires_ms is None:
+        return "fresh"
+    return "stale" if series.last.close_ms >= series.expires_ms else "fresh"

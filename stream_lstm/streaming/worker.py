@@ -1,0 +1,227 @@
+"""The worker: one loop that reads candles, forecasts, publishes, and keeps the models fresh.
+
+Everything that happens to a partition arrives in this loop, and everything that it says leaves through one
+call. Once around: changes of the assignment, finished restorations, finished trainings, records, a turn of
+every partition, the engine's work for all of them, publication with the offset last.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from stream_lstm.candles.formats import Pin
+from stream_lstm.errors import BrokerError, PartitionLost
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.observability.progress import Progress
+from stream_lstm.streaming.arrivals import Arrivals
+from stream_lstm.streaming.deadletters import DeadLetters
+from stream_lstm.streaming.encoding import Encoder
+from stream_lstm.streaming.group import Fetched, GroupConsumer
+from stream_lstm.streaming.lookout import Lookout
+from stream_lstm.streaming.pace import Pace
+from stream_lstm.streaming.partition import Partition, Taken, TopicPartition
+from stream_lstm.streaming.publisher import Publisher, Said
+from stream_lstm.streaming.rebalance import Assigned, Change, Revoked
+from stream_lstm.streaming.restore import Loaded, Restorer
+from stream_lstm.streaming.telemetry import Telemetry
+from stream_lstm.streaming.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+_FETCH: Final = 1_000
+"""Records per poll at most."""
+_QUEUED: Final = 2_000
+"""Records waiting in a partition above which no more of it are fetched."""
+_IDLE_SECONDS: Final = 0.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """Owns the partitions. Its parts are given to it, started, and share `partitions`."""
+
+    group: GroupConsumer
+    publisher: Publisher
+    engine: Engine
+    restorer: Restorer
+    trainer: Trainer
+    arrivals: Arrivals
+    lookout: Lookout
+    encoder: Encoder
+    dead_letters: DeadLetters
+    telemetry: Telemetry
+    progress: Progress
+    partitions: dict[TopicPartition, Partition]
+    pin_of: Callable[[str], Pin]
+    """What is known about the candles of a topic."""
+    control: str
+    """A topic that is read by the group and holds no candles."""
+    close_grace_ms: int
+    barrier: bool
+    _pace: Pace = field(default_factory=Pace, init=False)
+    _replaying: dict[TopicPartition, Loaded] = field(default_factory=dict, init=False)
+    _held: set[TopicPartition] = field(default_factory=set, init=False)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish the turn and give the partitions up.
+
+        Raises `BrokerError` if the group cannot go on.
+        """
+        while not stop.is_set():
+            await self.turn()
+        await self._give_up(list(self.partitions))
+
+    async def turn(self) -> None:
+        """Once around the loop."""
+        for change in self.group.changes():
+            await self._rebalance(change)
+        for loaded in self.restorer.finished():
+            self._open(loaded)
+        if finished := self.trainer.finished():
+            self._restart(await self.arrivals.take(finished))
+        busy = any(partition.ready for partition in self.partitions.values())
+        self._feed(await self.group.poll(_FETCH, 0 if busy else _IDLE_SECONDS))
+        with self._pace.measure():
+            taken = self._take()
+            said = self.engine.advance(int(time.time() * 1000))
+            leaving = self._leaving(taken, said)
+        await self._publish(leaving, said.values())
+        for one in taken.values():
+            for request in one.requests:
+                self.trainer.submit(request)
+        caught_up = await self.lookout.look()
+        if caught_up is not None:
+            self._tell_live(caught_up)
+
+    # -- the assignment ----------------------------------------------------------------------------
+
+    async def _rebalance(self, change: Change) -> None:
+        if isinstance(change, Assigned):
+            places = [place for place in change.partitions if place.topic != self.control]
+            log.info("assigned %d partitions: restoring them", len(places))
+            self.telemetry.metrics.consumer.rebalances.inc()
+            self.restorer.begin(places)
+            self.progress.phase(joined=True, assigned=True, restored=not places)
+        elif isinstance(change, Revoked):
+            self.progress.phase(assigned=False, restored=False)
+            await self._give_up(change.partitions)
+            change.acknowledge()
+        else:
+            log.error("%s-%d: position %d is not in the log any more", *change.partition, change.offset)
+            self._restart([change.partition])
+
+    async def _give_up(self, partitions: Iterable[TopicPartition]) -> None:
+        """Commit what is published and forget partitions, for whoever owns them next."""
+        places = _plain(partitions)
+        try:
+            await self.publisher.close(places)
+        except BrokerError as error:
+            log.warning("offsets are not committed, the next owner repeats some messages: %s", error)
+        self.restorer.cancel(places)
+        self._drop(places)
+
+    def _drop(self, places: Iterable[TopicPartition]) -> None:
+        for place in places:
+            self.group.shut(place)
+            self.engine.drop(place)
+            self.trainer.drop(place)
+            self.progress.forget(place)
+            self.telemetry.forget(place)
+            self.partitions.pop(place, None)
+            self._replaying.pop(place, None)
+            self._held.discard(place)
+
+    def _restart(self, partitions: Iterable[TopicPartition]) -> None:
+        """Restore partitions whose state is ahead of the log, or behind its beginning."""
+        places = _plain(partitions)
+        self._drop(places)
+        self.restorer.begin(place for place in places if place in self.group.owned)
+
+    def _open(self, loaded: Loaded) -> None:
+        place, start = loaded.place, loaded.start
+        told = "%s-%d: reads from offset %d, live from %d: %s"
+        log.info(told, *place, start.seek, start.live_from, start.reason)
+        self.partitions[place] = Partition(
+            place,
+            self.engine,
+            seek=start.seek,
+            live_from=start.live_from,
+            pin=self.pin_of(place[0]),
+            close_grace_ms=self.close_grace_ms,
+            barrier=self.barrier,
+            installations=loaded.installations,
+        )
+        self._replaying[place] = loaded
+        self.group.seek_and_resume(place, start.seek)
+
+    def _tell_live(self, caught_up: Collection[TopicPartition]) -> None:
+        """Say which partitions have gone live: by position, or since there is nothing more to replay."""
+        for place, loaded in [*self._replaying.items()]:
+            if not self.partitions[place].live and place not in caught_up:
+                continue
+            del self._replaying[place]
+            seconds, start = time.monotonic() - loaded.began, loaded.start
+            kind = "partition.rebuilt" if loaded.rebuilt else "partition.restored"
+            data = {"topic": place[0], "partition": place[1], "offset": start.live_from}
+            data |= {"seconds": round(seconds, 3), "reason": start.reason}
+            log.log(logging.WARNING if loaded.rebuilt else logging.INFO, "%s-%d: %s", *place, kind)
+            self.telemetry.restored(seconds)
+            self.publisher.publish_soon([self.encoder.own(kind, data, about=f"{place[0]}-{place[1]}")])
+        self.progress.phase(restored=not self._replaying and not self.restorer.running)
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def _feed(self, fetched: Fetched) -> None:
+        received = time.monotonic()
+        for at, records in fetched.items():
+            place = (at.topic, at.partition)
+            partition = self.partitions.get(place)
+            if partition is None:
+                continue
+            partition.feed(records, received)
+            if partition.queued > _QUEUED:
+                self._held.add(place)
+                self.group.pause(place)
+
+    def _take(self) -> dict[TopicPartition, Taken]:
+        """A turn of every partition that is ready, as many candles in all as the pace allows."""
+        ready = [place for place, partition in self.partitions.items() if partition.ready]
+        share = max(1, self._pace.candles // max(1, len(ready)))
+        taken = {place: self.partitions[place].turn(share) for place in ready}
+        self._pace.took(sum(one.closed for one in taken.values()))
+        for place in [*self._held]:
+            if self.partitions[place].queued <= _QUEUED // 2:
+                self._held.discard(place)
+                self.group.resume(place)
+        return taken
+
+    def _leaving(
+        self, taken: Mapping[TopicPartition, Taken], said: Mapping[object, Outputs]
+    ) -> dict[TopicPartition, Said]:
+        """Records and next offset of every live partition that has moved."""
+        leaving: dict[TopicPartition, Said] = {}
+        for place, one in taken.items():
+            self.telemetry.taken(one)
+            if not self.partitions[place].live:
+                continue
+            letters = [self.dead_letters.letter(place, record, mistake) for record, mistake in one.dead]
+            outputs = self.encoder.outputs(said[place]) if place in said else []
+            leaving[place] = ([*letters, *outputs], self.partitions[place].next_offset)
+        return leaving
+
+    async def _publish(self, leaving: Mapping[TopicPartition, Said], said: Iterable[Outputs]) -> None:
+        try:
+            await self.publisher.publish_all(leaving)
+        except PartitionLost as error:
+            log.error("restoring: %s", error)
+            self._restart(leaving)
+        else:
+            self.telemetry.published(said)
+
+
+def _plain(partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+    """As plain pairs, whatever kind of pair the client uses."""
+    return [(topic, partition) for topic, partition in partitions]
