@@ -58,18 +58,19 @@ def predictions_of(
 ) -> list[Prediction]:
     """One prediction per horizon of the item's series, shortest first."""
     series, candle = item.series, item.candle
-    as_of, confidence = candle.close_ms, config.confidence
+    as_of, step_ms, confidence = candle.close_ms, series.step_ms, config.confidence
+    exchange, symbol, interval = series.key
     points = [
         {
-            "timestamp": as_of + int(step) * series.step_ms,
+            "timestamp": as_of + step * step_ms,
             "predictedPrice": price,
             "lowerBound": lower,
             "upperBound": upper,
             "confidence": confidence,
         }
-        for step, price, lower, upper in zip(plan.steps.tolist(), *answer.path, strict=True)
+        for step, price, lower, upper in zip(plan.counts, *answer.path, strict=True)
     ]
-    features = _features(answer)
+    features, model_info = _features(answer), _model_info(item, answer, config)
     state = state_of(item, answer.answerer)
     said = []
     for at, horizon in enumerate(series.horizons):
@@ -77,20 +78,20 @@ def predictions_of(
         body: Body = {
             "id": prediction_id(series.name, as_of, horizon.name),
             "revision": item.revision,
-            "exchange": series.key.exchange,
-            "symbol": series.key.symbol,
-            "interval": series.key.interval,
+            "exchange": exchange,
+            "symbol": symbol,
+            "interval": interval,
             "horizon": horizon.name,
             "asOf": as_of,
             "lastClose": candle.close,
             "predictions": [points[member] for member in plan.members[at]],
             "direction": {"down": down, "neutral": neutral, "up": up},
             "targetPct": answer.deviation[at],
-            "validUntil": as_of + series.step_ms,
+            "validUntil": as_of + step_ms,
             "quantiles": dict(zip(_LEVEL_NAMES, answer.quantiles[at], strict=True)),
             "range": None,
             "features": features,
-            "modelInfo": _model_info(item, answer, at, config),
+            "modelInfo": model_info | _record_of(answer, at),
             "generatedAt": now_ms,
         }
         said.append(Prediction(series.key, horizon.name, answer.answerer.type, state, item.cause, body))
@@ -109,29 +110,33 @@ def _features(answer: Answer) -> Body:
     }
 
 
-def _model_info(item: Item, answer: Answer, at: int, config: EngineConfig) -> Body:
+def _model_info(item: Item, answer: Answer, config: EngineConfig) -> Body:
+    """What is the same for every horizon; the record of each is put over it."""
     series, answerer = item.series, answer.answerer
-    coverage, accuracy, skill, _ = (column[at] for column in answer.record)
     expires = series.expires_ms
-    reason = None
-    if answerer.id is None and config.model != answerer.type:
-        reason = "no trained model yet"
-    elif at >= answer.heads:
-        reason = "extrapolated"
+    untrained = answerer.id is None and config.model != answerer.type
     return {
         "modelType": answerer.type,
         "modelId": answerer.id,
         "version": answerer.version,
         "lastTrained": series.model.metadata.trained_at if series.model else None,
-        "accuracy": known(accuracy),
+        "accuracy": None,
         "confidence": config.confidence,
-        "skill": known(skill),
+        "skill": None,
         "intervalSkill": None,
-        "coverage": known(coverage),
+        "coverage": None,
         "stale": expires is not None and item.candle.close_ms >= expires,
         "expiresAt": expires,
-        "reason": reason,
+        "reason": "no trained model yet" if untrained else None,
     }
+
+
+def _record_of(answer: Answer, at: int) -> Body:
+    coverage, accuracy, skill, _ = (column[at] for column in answer.record)
+    record: Body = {"accuracy": known(accuracy), "skill": known(skill), "coverage": known(coverage)}
+    if at >= answer.heads and answer.answerer.id is not None:
+        record["reason"] = "extrapolated"
+    return record
 
 
 class Matured(NamedTuple):

@@ -12,6 +12,8 @@ class PathPlan(NamedTuple):
 
     steps: NDArray[np.float64]
     """(U,) union of the steps of all paths, ascending."""
+    counts: tuple[int, ...]
+    """The same as plain numbers."""
     members: tuple[tuple[int, ...], ...]
     """For each horizon the indices into `steps` of its path; its own step is the last."""
 
@@ -33,4 +35,4 @@ def path_plan(horizons: tuple[int, ...], most: int) -> PathPlan:
     union = sorted({step for path in paths for step in path})
     place = {step: index for index, step in enumerate(union)}
     members = tuple(tuple(place[step] for step in path) for path in paths)
-    return PathPlan(np.array(union, np.float64), members)
+    return PathPlan(np.array(union, np.float64), tuple(union), members)

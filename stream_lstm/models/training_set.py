@@ -47,7 +47,7 @@ class TrainingSet:
         return tuple(steps for steps in self.horizons if len(self) >= CANDLES_PER_STEP * steps)
 
     def check(self) -> None:
-        """Raise `TrainingFailed` if nothing can be learned from so little."""
+        """Raise `TrainingFailed` if nothing can be learned from so little, or from an absurd candle."""
         if len(self) < MINIMUM_CANDLES:
             raise TrainingFailed(
                 f"{self.series}: {len(self)} candles, a model needs {MINIMUM_CANDLES}; wait for more"
@@ -57,4 +57,12 @@ class TrainingSet:
             raise TrainingFailed(
                 f"{self.series}: {len(self)} candles, its shortest horizon of {self.horizons[0]} needs "
                 f"{needed}; wait for more, or add a shorter horizon to `horizons`"
+            )
+        absurd = ~np.isfinite(self.candles).all(axis=1)
+        absurd |= (self.candles[:, :4] <= 0).any(axis=1) | (self.candles[:, 4] < 0)
+        if absurd.any():
+            at = int(absurd.argmax())
+            raise TrainingFailed(
+                f"{self.series}: candle {at} of {len(self)}, opened at {self.open_ms[at]}, is {self.candles[at]}: "
+                "prices must be finite and positive, volume finite and not negative; correct the candle"
             )

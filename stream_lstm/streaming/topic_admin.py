@@ -9,7 +9,12 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from stream_lstm.errors import BrokerError, TopicMissing
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
@@ -88,11 +93,17 @@ async def check(
 
 
 async def retention_ms(connection: KafkaConnection, topic: str, deadline: Deadline) -> int:
-    """How long a topic keeps records by their timestamps; -1 for ever. Raises `BrokerError`."""
+    """How long a topic keeps records by their timestamps; -1 for ever.
+
+    Raises `TopicMissing` or, with Kafka's reason, `BrokerError`.
+    """
     async with _asking(connection, f"read the settings of {topic}", deadline) as admin:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": ""})
         (answer,) = await admin.describe_configs([resource])
     code, reason, _, _, entries = answer.resources[0]
+    if for_code(code) is UnknownTopicOrPartitionError:
+        servers = connection.bootstrap_servers
+        raise TopicMissing(f"{servers} has no topic {topic!r}: create it, an input with `{CREATE_COMMAND}`")
     if code:
         raise BrokerError(f"cannot read the settings of {topic!r}: {for_code(code).__name__}: {reason or ''}")
     return int(entries[0][1])
