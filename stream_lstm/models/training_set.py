@@ -63,6 +63,6 @@ class TrainingSet:
         if absurd.any():
             at = int(absurd.argmax())
             raise TrainingFailed(
-                f"{self.series}: candle {at} of {len(self)}, opened at {self.open_ms[at]}, is {self.candles[at]}: "
-                "prices must be finite and positive, volume finite and not negative; correct the candle"
+                f"{self.series}: candle {at}, opened at {self.open_ms[at]}, is {self.candles[at]}: prices must "
+                "be finite and positive, volume finite and not negative; correct the candle"
             )
