@@ -1,0 +1,93 @@
+import gzip
+from collections import Counter
+from pathlib import Path
+
+import orjson
+import pytest
+
+from stream_lstm.errors import SettingsError, TopicMissing
+from stream_lstm.streaming import topic_admin
+from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.replay import Replay, replay
+from stream_lstm.streaming.topics import DAY_MS, TopicSpec
+from tests.streaming.conftest import CreateTopic, ReadAll
+
+HOUR = 3_600_000
+START = 1_728_122_400_000
+
+
+def no_warning(text: str) -> None:
+    pytest.fail(f"warned: {text}")
+
+
+def write(folder: Path, symbol: str, hours: range) -> Path:
+    path = folder / f"{symbol}-1h.csv.gz"
+    with gzip.open(path, "wt") as out:
+        out.writelines(f"{START + HOUR * hour},10,12,9,{11 + hour / 100},5\n" for hour in hours)
+    return path
+
+
+async def test_files_come_out_merged_in_the_order_of_time(
+    tmp_path: Path, connection: KafkaConnection, create_topic: CreateTopic, read_all: ReadAll
+) -> None:
+    topic = await create_topic()
+    wanted = Replay(files=[write(tmp_path, "A", range(3)), write(tmp_path, "B", range(1, 4))], exchange="okx")
+    told: list[tuple[int, int | None]] = []
+    sent = await replay(
+        connection, topic, wanted, warn=no_warning, progress=lambda *counts: told.append(counts)
+    )
+    bodies = [orjson.loads(record.value) for record in await read_all(topic)]
+    hours = [(body["symbol"], (body["openTime"] - START) // HOUR) for body in bodies]
+    assert hours == [("A", 0), ("A", 1), ("B", 1), ("A", 2), ("B", 2), ("B", 3)]
+    assert {body["exchange"] for body in bodies} == {"okx"}
+    assert sent == 6
+    assert told == [(6, 6)]
+
+
+async def test_a_paced_replay_publishes_the_same_number(
+    tmp_path: Path, connection: KafkaConnection, create_topic: CreateTopic, read_all: ReadAll
+) -> None:
+    topic = await create_topic()
+    wanted = Replay(files=[write(tmp_path, "A", range(40))], speed=400)
+    assert await replay(connection, topic, wanted, warn=no_warning) == 40
+    assert len(await read_all(topic)) == 40
+
+
+async def test_a_synthetic_market_without_a_speed_ends_at_the_wall_clock(
+    connection: KafkaConnection, create_topic: CreateTopic, read_all: ReadAll
+) -> None:
+    topic = await create_topic()
+    wanted = Replay(synthetic=3, interval="1d", start_ms=START)
+    sent = await replay(connection, topic, wanted, warn=no_warning)
+    counts = Counter(record.key for record in await read_all(topic))
+    assert len(counts) == 3
+    assert len(set(counts.values())) == 1
+    assert sum(counts.values()) == sent
+
+
+async def test_a_retention_that_will_delete_it_is_warned_of_before_anything_is_written(
+    tmp_path: Path, connection: KafkaConnection, read_all: ReadAll, prefix: str
+) -> None:
+    topic = f"{prefix}candles"
+    spec = TopicSpec(name=topic, partitions=1, retention_ms=DAY_MS)
+    await topic_admin.create(connection, [spec], Deadline(20))
+
+    def stop(text: str) -> None:
+        raise InterruptedError(text)
+
+    with pytest.raises(InterruptedError, match=f"{topic} keeps records for 1 days"):
+        await replay(connection, topic, Replay(files=[write(tmp_path, "A", range(3))]), warn=stop)
+    assert not await read_all(topic)
+
+
+async def test_a_topic_that_is_missing_is_named(tmp_path: Path, connection: KafkaConnection) -> None:
+    with pytest.raises(TopicMissing, match="no topic 'nobody'"):
+        await replay(connection, "nobody", Replay(files=[write(tmp_path, "A", range(3))]), warn=no_warning)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"files": [Path("a.csv")], "synthetic": 1}, {"synthetic": 1, "speed": 0.0}]
+)
+def test_what_cannot_be_replayed_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=r"--synthetic|--speed"):
+        Replay(**wrong)  # type: ignore[arg-type]
