@@ -38,11 +38,11 @@ class Lookout:
     _looked_at: float = field(default=0.0, init=False)
     _models_at: float = field(default=0.0, init=False)
 
-    async def look(self) -> set[Place] | None:
-        """The partitions that have nothing to read, if it was time to look; else None."""
+    async def look(self) -> set[Place]:
+        """The partitions that are seen to have nothing to read; none while it is not time to look."""
         now = time.monotonic()
         if now - self._looked_at < _SECONDS:
-            return None
+            return set()
         self._looked_at = now
         caught_up = await self._positions()
         answered_ms = self.group.last_answer_ms()

@@ -93,7 +93,7 @@ class Worker:
             for request in one.requests:
                 self.trainer.submit(request)
         caught_up = await self.lookout.look()
-        if caught_up is not None:
+        if self._replaying:
             self._tell_live(caught_up)
 
     # -- the assignment ----------------------------------------------------------------------------

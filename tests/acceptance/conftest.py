@@ -1,0 +1,101 @@
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from pathlib import Path
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from stream_lstm.candles.moments import Moment
+from stream_lstm.streaming import topic_admin
+from stream_lstm.streaming.batch_producer import BatchProducer
+from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.feeder import Feeder
+from stream_lstm.streaming.log_reader import LogReader
+from stream_lstm.streaming.records import Record
+from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
+
+
+class Application:
+    """One installation on a real Kafka: its topics, its worker processes, and what is in its log."""
+
+    def __init__(self, kafka: str, prefix: str, folder: Path) -> None:
+        self.connection = KafkaConnection(kafka, client_id="acceptance")
+        self.names = TopicNames(prefix)
+        self.candles = f"{prefix}candles"
+        self.folder = folder
+        self.workers: list[BoundProcess] = []
+
+    async def create_topics(self, partitions: int = 3) -> None:
+        wanted = specs(
+            self.names,
+            [self.candles],
+            partitions=partitions,
+            candle_retention_ms=FOR_EVER,
+            output_retention_ms=FOR_EVER,
+        )
+        await topic_admin.create(self.connection, wanted, Deadline(30))
+
+    def start_worker(self, **settings: str) -> BoundProcess:
+        """`stream-lstm run` from the earliest candle on; names of settings with `__` for the point."""
+        given = {
+            "kafka.bootstrap_servers": self.connection.bootstrap_servers,
+            "kafka.group": self.names.prefix.rstrip("."),
+            "topics.prefix": self.names.prefix,
+            "inputs": f'[{{"topic": "{self.candles}"}}]',
+            "store.url": (self.folder / "store").as_uri(),
+            "metrics.port": "0",
+            "start_at": "earliest",
+        } | {name.replace("__", "."): value for name, value in settings.items()}
+        options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
+        command = [sys.executable, "-m", "stream_lstm", "run", *options]
+        worker = BoundProcess(command, self.folder / f"worker-{len(self.workers)}.log")
+        self.workers.append(worker)
+        return worker
+
+    def log_of(self, worker: int) -> str:
+        return (self.folder / f"worker-{worker}.log").read_text()
+
+    async def feed(self, moments: Iterable[Moment], speed: float | None = None) -> None:
+        async with Feeder(self.connection, self.candles) as feeder:
+            await (feeder.pour(moments) if speed is None else feeder.play(moments, speed))
+
+    async def send(self, records: Iterable[tuple[bytes | None, int]]) -> None:
+        """Values and timestamps into the first partition of the candles."""
+        producer = BatchProducer(self.connection, {"candles": self.candles})
+        await producer.start(Deadline(20))
+        made = [Record("candles", b"k", value, (), timestamp) for value, timestamp in records]
+        await producer.send(made, Deadline(60))
+        await producer.stop(Deadline(5))
+
+    async def read(self, logical: str) -> list[ConsumerRecord]:
+        """All that a topic holds, partition after partition."""
+        topic = self.names[logical]
+        async with LogReader(self.connection, Deadline(60)) as reader:
+            spans = await reader.spans(await reader.partitions(topic))
+            found = [record async for record in reader.read(spans)]
+        return sorted(found, key=lambda record: (record.partition, record.offset))
+
+    async def count(self, logical: str) -> int:
+        topic = self.names[logical]
+        async with LogReader(self.connection, Deadline(60)) as reader:
+            spans = await reader.spans(await reader.partitions(topic))
+        return sum(span.stop - span.start for span in spans.values())
+
+    async def until(self, reached: Callable[[], Awaitable[bool]], seconds: float = 90) -> None:
+        """Wait for something; a worker that has died meanwhile fails the test with its log."""
+        async with asyncio.timeout(seconds):
+            while not await reached():
+                for number, worker in enumerate(self.workers):
+                    assert worker.exit_code in (None, 0, -9), self.log_of(number)[-4000:]
+                await asyncio.sleep(0.2)
+
+
+@pytest.fixture
+async def application(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
+    application = Application(kafka, prefix, tmp_path)
+    await application.create_topics()
+    yield application
+    for worker in application.workers:
+        await asyncio.to_thread(worker.stop, 20)
