@@ -24,13 +24,14 @@ FORMAT: Final = 1
 """Changes when an older reader would misread a file."""
 
 _LENGTH_BYTES: Final = 8
+_ENTRY: Final = "model"
 _DTYPES: Final = frozenset({"float32", "float64"})
 
 
 def to_safetensors(model: Model) -> bytes:
     """The model as a safetensors file, its description in the header."""
-    description = _describe(model)
-    header = {"description": description.decode(), "sha256": _checksum(description, model.arrays)}
+    # One entry, since safetensors writes several in an order of its own: equal models are equal files.
+    header = {_ENTRY: _dumped(_described(model)).decode()}
     return save({name: np.ascontiguousarray(array) for name, array in model.arrays.items()}, header)
 
 
@@ -40,24 +41,19 @@ def from_safetensors(data: bytes) -> Model:
     def read() -> tuple[bytes, str, Arrays]:
         length = int.from_bytes(data[:_LENGTH_BYTES], "little")
         header = orjson.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]
-        return header["description"].encode(), header["sha256"], load(data)
+        told = orjson.loads(header[_ENTRY])
+        return _dumped(told["description"]), told["sha256"], load(data)
 
     return _restore(*_parsed(read))
 
 
 def to_json(model: Model) -> bytes:
     """The model as JSON: every number in full, arrays as flat lists with shape and dtype."""
-    description = _describe(model)
     arrays = {
         name: {"dtype": str(array.dtype), "shape": array.shape, "values": array.ravel().tolist()}
         for name, array in model.arrays.items()
     }
-    whole = {
-        "description": orjson.loads(description),
-        "sha256": _checksum(description, model.arrays),
-        "arrays": arrays,
-    }
-    return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
+    return orjson.dumps({**_described(model), "arrays": arrays}, option=orjson.OPT_INDENT_2)
 
 
 def from_json(data: bytes) -> Model:
@@ -74,20 +70,21 @@ def from_json(data: bytes) -> Model:
 def _array(dtype: str, shape: list[int], values: list[float]) -> np.ndarray[Any, Any]:
     if dtype not in _DTYPES:
         raise ValueError(f"dtype {dtype!r}")
-    return np.array(values, dtype).reshape(shape)
+    with np.errstate(over="ignore"):  # a number too large for float32 is found by the checksum
+        return np.array(values, dtype).reshape(shape)
 
 
-def _describe(model: Model) -> bytes:
+def _described(model: Model) -> dict[str, Any]:
+    """The model's description, and the checksum over it and the arrays."""
     metadata = model.metadata
-    return _dumped(
-        {
-            "format": FORMAT,
-            "features": metadata.features,
-            "series": model.series,
-            "heads": model.heads,
-            **metadata.described(),
-        }
-    )
+    description = {
+        "format": FORMAT,
+        "features": metadata.features,
+        "series": model.series,
+        "heads": model.heads,
+        **metadata.described(),
+    }
+    return {"description": description, "sha256": _checksum(_dumped(description), model.arrays)}
 
 
 def _dumped(description: object) -> bytes:
