@@ -58,11 +58,14 @@ class TrainingSet:
                 f"{self.series}: {len(self)} candles, its shortest horizon of {self.horizons[0]} needs "
                 f"{needed}; wait for more, or add a shorter horizon to `horizons`"
             )
+        self._check_candles()
+
+    def _check_candles(self) -> None:
         absurd = ~np.isfinite(self.candles).all(axis=1)
         absurd |= (self.candles[:, :4] <= 0).any(axis=1) | (self.candles[:, 4] < 0)
         if absurd.any():
             at = int(absurd.argmax())
             raise TrainingFailed(
-                f"{self.series}: candle {at}, opened at {self.open_ms[at]}, is {self.candles[at]}: prices must "
-                "be finite and positive, volume finite and not negative; correct the candle"
+                f"{self.series}: candle {at}, opened at {self.open_ms[at]}, is {self.candles[at]}: prices "
+                "must be finite and positive, volume finite and not negative; correct the candle"
             )
