@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -53,6 +54,30 @@ def run(config: Config = None, set: Set = None) -> None:
     settings = _settings(config, set)
     configure(settings.log.format, settings.log.level)
     _loop(service.run(settings))
+
+
+@app.command()
+def predict(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv[.gz]", help="Candles, named SYMBOL-INTERVAL.")],
+    config: Config = None,
+    set: Set = None,
+    symbol: Annotated[str | None, typer.Option(help="Instead of the file name's.")] = None,
+    interval: Annotated[str | None, typer.Option(help="Instead of the file name's.")] = None,
+    exchange: Annotated[str, typer.Option(help="Of the candles.")] = "file",
+    json: Json = False,
+) -> None:
+    """Train on a file of candles and forecast what follows its last one. No Kafka."""
+    from stream_lstm.candles.files import read_csv
+    from stream_lstm.forecasting.offline import predict_file
+
+    candles = read_csv(file, symbol=symbol, interval=interval)
+    predictions = predict_file(_settings(config, set).engine(), candles, exchange, int(time.time() * 1000))
+    if json:
+        _print_json([prediction.body for prediction in predictions])
+    else:
+        from stream_lstm.terminal import tables
+
+        tables.show(tables.predictions([prediction.body for prediction in predictions]))
 
 
 @topics_app.command("create")

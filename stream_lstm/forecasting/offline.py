@@ -1,49 +1,61 @@
 """A forecast from a file of candles, without a stream: the same engine, one model trained at the end."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stream_lstm.candles.files import CandleFile
 from stream_lstm.candles.series import Closed, SeriesKey
 from stream_lstm.errors import TrainingFailed
+from stream_lstm.forecasting.admission import fills_gap
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Prediction
+from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit
 
 _PLACE: Final = "file"
+_UNTRAINED: Final = ("hybrid", "naive")
 
 
-def closed_candles(
-    series: SeriesKey, step_ms: int, open_ms: NDArray[np.int64], ohlcv: NDArray[np.float64]
-) -> Iterator[Closed]:
-    """The rows of columns (N,) and (N, 5) as closed candles."""
-    for opened, row in zip(open_ms.tolist(), ohlcv.tolist(), strict=True):
-        yield Closed(series, step_ms, opened, *row)
+def predict_file(config: EngineConfig, file: CandleFile, exchange: str, now_ms: int) -> list[Prediction]:
+    """The predictions at the last candle of a file, by a model trained on the candles before it.
 
-
-def predict_last(config: EngineConfig, candles: list[Closed], now_ms: int) -> list[Prediction]:
-    """The predictions at the last candle, by a model trained on all candles before it.
-
-    Raises `TrainingFailed` if there are too few candles since the last long gap.
+    It sees the last `history_candles` since the last long gap. Raises `TrainingFailed` if they are too few.
     """
-    engine = Engine(config)
-    for candle in candles[:-1]:
+    *past, last = _candles(config, file, exchange)
+    if len(past) < config.warm_up:
+        raise TrainingFailed(
+            f"{last.series}: {len(past) + 1} candles since the last long gap, and a forecast needs "
+            f"{config.warm_up + 1}: give a longer file"
+        )
+    # Answers along the way would be thrown away: so the engine warms up until the last one.
+    engine = Engine(replace(config, warm_up=len(past)))
+    for candle in past:
         engine.admit(_PLACE, candle, None, live=False)
         engine.advance(now_ms)
-    last = candles[-1]
-    data = engine.training_set(last.series)
-    if data is not None:
-        engine.install(last.series, fit(config.model, [data])[0])
-    elif config.model not in ("hybrid", "naive"):
-        series = engine.series(last.series)
-        count = series.count if series else 0
-        raise TrainingFailed(
-            f"{last.series}: {count} candles since the last long gap are too few to train {config.model}; "
-            f"give at least {config.warm_up + 1}, or --model hybrid, which needs no training"
-        )
+    if config.model not in _UNTRAINED:
+        engine.install(last.series, _trained(engine, config, last.series))
     engine.admit(_PLACE, last, None, live=True)
-    said = engine.advance(now_ms).get(_PLACE)
-    return said.predictions if said else []
+    return engine.advance(now_ms)[_PLACE].predictions
+
+
+def _trained(engine: Engine, config: EngineConfig, key: SeriesKey) -> Model:
+    data = engine.training_set(key)
+    if data is None:
+        raise TrainingFailed(
+            f"{key}: no horizon that {config.model} could learn from so few candles; give a longer file, add "
+            "a shorter horizon to `horizons`, or set `model` to hybrid"
+        )
+    return fit(config.model, [data])[0]
+
+
+def _candles(config: EngineConfig, file: CandleFile, exchange: str) -> list[Closed]:
+    """The candles since the last gap that begins a series anew, at most what a history holds and one."""
+    missing = np.diff(file.open_ms) // file.step_ms - 1
+    breaks = [at for at in np.flatnonzero(missing).tolist() if not fills_gap(config, int(missing[at]))]
+    first = max(breaks[-1] + 1 if breaks else 0, len(file.open_ms) - config.history_candles - 1)
+    key = SeriesKey(exchange, file.symbol, file.interval)
+    rows = zip(file.open_ms[first:].tolist(), file.ohlcv[first:].tolist(), strict=True)
+    return [Closed(key, file.step_ms, open_ms, *row) for open_ms, row in rows]

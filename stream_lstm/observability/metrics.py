@@ -13,7 +13,10 @@ from prometheus_client.exposition import generate_latest
 from threadpoolctl import threadpool_info
 
 _PREFIX: Final = "stream_lstm"
-_FAST: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_FAST: Final = (
+    *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01, 0.0125, 0.015, 0.02, 0.03, 0.05),
+    *(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
 _SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _PARTITION: Final = ("topic", "partition")
 _SERIES: Final = ("exchange", "symbol", "interval", "horizon")
@@ -82,6 +85,11 @@ class StreamMetrics:
         self.event_loop_lag_seconds = histogram(
             "event_loop_lag_seconds",
             "How long the event loop takes to answer the watchdog.",
+            buckets=_FAST,
+        )
+        self.turn_cpu_seconds = histogram(
+            "turn_cpu_seconds",
+            "CPU time for which one turn of the worker's loop held the event loop.",
             buckets=_FAST,
         )
         self.predictions = counter(

@@ -19,6 +19,8 @@ class Pace:
 
     def __init__(self) -> None:
         self.candles = 128
+        self.seconds = 0.0
+        """CPU time of the last turn that was measured."""
         self._took = 0
 
     def took(self, candles: int) -> None:
@@ -30,9 +32,9 @@ class Pace:
         """Around the work of one turn."""
         began = time.thread_time()
         yield
+        self.seconds = time.thread_time() - began
         # A short turn says little of the cost of a full one: it has the same fixed part.
         if self._took * 2 >= self.candles:
-            spent = max(time.thread_time() - began, 1e-6)
-            wanted = self._took * _TARGET_SECONDS / spent
+            wanted = self._took * _TARGET_SECONDS / max(self.seconds, 1e-6)
             self.candles = int(min(max((self.candles + wanted) / 2, _FEWEST), _MOST))
         self._took = 0

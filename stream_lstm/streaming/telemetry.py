@@ -57,6 +57,10 @@ class Telemetry:
         for horizon, count in scores.items():
             stream.scores.labels(horizon).inc(count)
 
+    def turned(self, cpu_seconds: float) -> None:
+        """A turn of the loop that had something to do."""
+        self.metrics.stream.turn_cpu_seconds.observe(cpu_seconds)
+
     def restored(self, seconds: float) -> None:
         """A partition has gone live."""
         self.metrics.consumer.restore_duration_seconds.observe(seconds)

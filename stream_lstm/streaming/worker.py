@@ -88,6 +88,8 @@ class Worker:
             taken = self._take()
             said = self.engine.advance(int(time.time() * 1000))
             leaving = self._leaving(taken, said)
+        if taken:
+            self.telemetry.turned(self._pace.seconds)
         await self._publish(leaving, said.values())
         for one in taken.values():
             for request in one.requests:
