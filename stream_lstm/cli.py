@@ -67,11 +67,14 @@ def predict(
     json: Json = False,
 ) -> None:
     """Train on a file of candles and forecast what follows its last one. No Kafka."""
+    from threadpoolctl import threadpool_limits
+
     from stream_lstm.candles.files import read_csv
     from stream_lstm.forecasting.offline import predict_file
 
-    candles = read_csv(file, symbol=symbol, interval=interval)
-    predictions = predict_file(_settings(config, set).engine(), candles, exchange, int(time.time() * 1000))
+    engine, candles = _settings(config, set).engine(), read_csv(file, symbol=symbol, interval=interval)
+    with threadpool_limits(1):
+        predictions = predict_file(engine, candles, exchange, int(time.time() * 1000))
     if json:
         _print_json([prediction.body for prediction in predictions])
     else:

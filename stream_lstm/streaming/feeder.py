@@ -22,6 +22,7 @@ from stream_lstm.streaming.topics import CANDLES
 _BATCH: Final = 2_000
 """Candles per batch at most, but for a moment of more series: half a megabyte."""
 _SEND_SECONDS: Final = 30.0
+_LAST_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 3.0
 _LONGEST_SLEEP_SECONDS: Final = 1.0
 """Clocks are looked at again after this: a machine may be suspended."""
@@ -56,8 +57,8 @@ class Schedule:
 class Feeder:
     """Sends candles to one topic, key = symbol. An async context manager that owns its producer.
 
-    Cancel a verb to stop it; `sent` says how many candles are in the log for certain. A series' candles
-    follow each other in the order in which they came.
+    Cancel a verb to stop it: it ends the batch under way, if that takes no longer than a second. `sent` says
+    how many candles are in the log for certain. A series' candles keep the order in which they came.
     """
 
     def __init__(
@@ -112,8 +113,15 @@ class Feeder:
             Record(CANDLES, candle.series.symbol.encode(), canonical(candle), (), candle.close_ms)
             for candle in candles
         ]
+        sending = asyncio.ensure_future(self._producer.send(records, Deadline(_SEND_SECONDS)))
         try:
-            await self._producer.send(records, Deadline(_SEND_SECONDS))
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait({sending}, timeout=_LAST_SECONDS)
+            if sending.done() and sending.exception() is None:
+                self.sent += len(candles)
+            sending.cancel()
+            raise
         except PartitionLost as error:
             raise BrokerError(
                 f"stopped after {self.sent} candles: the next {len(candles)} may be in {self.topic} or not "

@@ -114,7 +114,9 @@ class TopicSpec:
 
     def configs(self, replication: int) -> dict[str, str]:
         """Topic settings. A record keeps the time that its producer gave it: retention counts from there."""
-        return {
+        # Segments end by the records' times too: a replay of years would make one for every seven days.
+        whole = {"segment.ms": str(100 * 365 * DAY_MS)} if self.retention_ms == FOR_EVER else {}
+        return whole | {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention_ms),
             "message.timestamp.type": "CreateTime",
