@@ -1,0 +1,69 @@
+"""A worker as a process of its own: `stream-lstm run` with its log in a file."""
+
+import asyncio
+import json
+import re
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from stream_lstm.demo.ends import until
+from stream_lstm.errors import StreamLstmError
+from stream_lstm.streaming.bound_process import BoundProcess
+
+_ADDRESS: Final = re.compile(r"health and metrics on (http://\S+)")
+_STOP_SECONDS: Final = 15.0
+_TOLD_LINES: Final = 15
+
+
+class WorkerProcess:
+    """Runs from the `async with` to its end, and never longer than this process.
+
+    `settings` are those that differ from the defaults, by name.
+    """
+
+    def __init__(self, settings: Mapping[str, object], log: Path) -> None:
+        self.log = log
+        self._settings = settings
+        self._process: BoundProcess | None = None
+
+    async def __aenter__(self) -> "WorkerProcess":
+        command = [sys.executable, "-m", "stream_lstm", "run"]
+        for name, value in self._settings.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            command += ["--set", f"{name}={text}"]
+        self._process = BoundProcess(command, self.log)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        assert self._process is not None
+        await asyncio.to_thread(self._process.stop, _STOP_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def ended(self) -> None:
+        """Wait for as long as it lives. Raises `StreamLstmError` with the last lines of its log."""
+        assert self._process is not None
+        process = self._process
+        await until(lambda: process.exit_code is not None)
+        code, words = process.exit_code, self.last_words()
+        raise StreamLstmError(f"the worker ended with exit code {code}. Its last words:\n{words}")
+
+    @property
+    def address(self) -> str | None:
+        """Where it serves its metrics, `http://host:port`; None until it has said so."""
+        found = _ADDRESS.search(self._text())
+        return found[1] if found else None
+
+    def last_words(self) -> str:
+        """The last lines of its log."""
+        return "\n".join(deque(self._text().splitlines(), _TOLD_LINES)) or "(none)"
+
+    def _text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
