@@ -1,0 +1,87 @@
+"""Events as sentences."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+
+from stream_lstm.contracts import event as contract
+from stream_lstm.contracts.event import Event
+from stream_lstm.terminal.figures import duration, moment, plain
+
+
+def sentence(event: Event) -> str:
+    """What happened, and to whom; an event of a type that is not known here shows its data.
+
+    >>> data = {"candles": 63, "needed": 100}
+    >>> about = {"exchange": "okx", "symbol": "BTC-USDT", "interval": "1h"}
+    >>> sentence(Event(id="1", type="series.warming_up", at=0, data=data, **about))
+    'BTC-USDT 1h: warming up, 63 of 100 candles'
+    """
+    say = _SENTENCES.get(event.type)
+    what = say(event.payload) if say else f"{event.type} {orjson.dumps(event.data).decode()}"
+    if event.symbol is not None:
+        return plain(f"{event.symbol} {event.interval}: {what}")
+    if event.type.startswith("worker."):
+        return plain(f"worker {event.worker_id or ''}: {what}")
+    return plain(what)
+
+
+def _trained(said: contract.ModelTrained) -> str:
+    points = "" if said.data_points is None else f" on {said.data_points:,} candles"
+    took = "" if said.training_duration is None else f" in {said.training_duration / 1000:.2f} s"
+    return f"trained {said.model_type or 'a model'}{points}{took}"
+
+
+def _failed(said: contract.TrainingFailed) -> str:
+    again = said.retry_in_seconds
+    return f"training failed: {said.error}" + ("" if again is None else f"; next attempt in {again:.0f} s")
+
+
+def _expired(said: contract.ModelExpired) -> str:
+    return f"model expired at {moment(said.expires_at)}, answers as stale"
+
+
+def _quarantined(said: contract.ModelQuarantined) -> str:
+    return f"a damaged model was not loaded: {said.reason} (kept as {said.path})"
+
+
+def _warming_up(said: contract.SeriesWarmingUp) -> str:
+    return f"warming up, {said.candles} of {said.needed} candles"
+
+
+def _gap(said: contract.SeriesGap) -> str:
+    missing = "candles" if said.missing is None else f"{said.missing:,} candle{'s' * (said.missing != 1)}"
+    then = "filled flat" if said.filled else "the series begins anew"
+    reason = f" ({said.reason})" if said.reason else ""
+    if said.from_ is None or said.to is None:
+        return f"{missing} missing, {then}{reason}"
+    return f"{missing} missing, {then}, {moment(said.from_)} to {moment(said.to)}{reason}"
+
+
+def _stale(said: contract.SeriesStale) -> str:
+    return f"no candle since {moment(said.last_close)}, {said.intervals} intervals ago"
+
+
+def _restored(said: contract.PartitionRestored) -> str:
+    took = "" if said.seconds is None else f" after {duration(int(said.seconds * 1000))}"
+    return f"{said.topic}-{said.partition} restored, live from offset {said.offset:,}{took}"
+
+
+def _rebuilt(said: contract.PartitionRebuilt) -> str:
+    return f"{said.topic}-{said.partition} rebuilt, live from offset {said.offset:,}: {said.reason}"
+
+
+_SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
+    "model.trained": _trained,
+    "model.training_failed": _failed,
+    "model.expired": _expired,
+    "model.quarantined": _quarantined,
+    "series.warming_up": _warming_up,
+    "series.gap": _gap,
+    "series.stale": _stale,
+    "partition.restored": _restored,
+    "partition.rebuilt": _rebuilt,
+    "worker.started": lambda said: f"started, version {said.version}",
+    "worker.stopped": lambda said: "stopped" + (f": {said.reason}" if said.reason else ""),
+}
