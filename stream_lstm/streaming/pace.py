@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_TARGET_SECONDS: Final = 0.020
+_TARGET_SECONDS: Final = 0.030
 _FEWEST: Final = 16
 _MOST: Final = 2_048
 
