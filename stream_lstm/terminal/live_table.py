@@ -16,6 +16,8 @@ _SILENCE_SECONDS: Final = 3.0
 _FEWEST_EVENTS: Final = 3
 _MOST_EVENTS: Final = 8
 _NOTE_LINES: Final = 1
+_ROOMY_LINES: Final = 30
+"""With fewer there are no blank lines, and one event is enough."""
 _SEPARATOR: Final = " · "
 
 
@@ -39,14 +41,14 @@ class LiveTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.max_height - 1
+        roomy = height >= _ROOMY_LINES
+        blank = [Text("")] if roomy else []
         counts = _packed(self._counts(), width)
-        above = [_line(Text(self._headline(), style="bold")), Text("")]
-        height -= len(above) + 1 + len(counts)
-        yield from above
-        series, lines = self._series(width, height - min(len(self.board.log), _FEWEST_EVENTS))
-        yield from series
-        yield Text("")
-        yield from counts
+        height -= 1 + 2 * len(blank) + len(counts)
+        reserved = min(len(self.board.log), _FEWEST_EVENTS if roomy else 1)
+        series, lines = self._series(width, height - reserved)
+        yield _line(Text(self._headline(), "bold"))
+        yield from (*blank, *series, *blank, *counts)
         yield from self._events(min(_MOST_EVENTS, height - lines))
 
     def _headline(self) -> str:
@@ -75,9 +77,7 @@ class LiveTable:
             Text(f"candles {count(board.candles)} ({board.candles_per_second():.1f}/s)"),
             Text(f"predictions {count(board.predictions.total())}{_shares(board.predictions)}"),
             Text(f"scores {count(board.scores)}"),
-            Text.assemble(
-                f"trainings {count(board.trainings)}, ", (f"{count(failed)} failed", _alarm(failed))
-            ),
+            Text(f"trainings {count(board.trainings)}, ").append(f"{count(failed)} failed", _alarm(failed)),
             Text(f"dead letters {count(dead)}{_shares(board.dead_letters)}", _alarm(dead)),
         ]
         if self.latency is not None:
@@ -103,7 +103,7 @@ def _notes(board: Board, grid: Grid, horizons: Sequence[str]) -> Text:
     if left_out := horizons[len(grid.horizons) :]:
         notes.insert(0, f"{', '.join(left_out)}: in a wider window")
     if EXTRAPOLATED in {why for _, why in reasons}:
-        notes.append("* extrapolated from shorter horizons")
+        notes.append("* extrapolated")
     return Text(_SEPARATOR.join(notes), FAINT)
 
 

@@ -79,7 +79,7 @@ class Grid(NamedTuple):
         table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=padding, show_footer=True)
         for header, footer in zip(self.rows[0], self.rows[-1], strict=True):
             side: JustifyMethod = "left" if header.plain in _WORDS else "right"
-            table.add_column(header, footer, justify=side, no_wrap=True, footer_style="none")
+            table.add_column(header, footer, justify=side, no_wrap=True, footer_style="not bold")
         for row in self.rows[1:-1]:
             table.add_row(*row)
         return table
@@ -113,13 +113,8 @@ def _grid(board: Board, horizons: Sequence[str], layout: Layout, gap: int, heigh
         ]
         for series in shown
     ]
-    titles = [
-        "Series",
-        "Close",
-        *horizons,
-        "Model",
-        *(() if layout is Layout.STACKED else ("Age", "Retrain")),
-    ]
+    titles = ["Series", "Close", *horizons, "Model"]
+    titles += [] if layout is Layout.STACKED else ["Age", "Retrain"]
     header = [Text(title, style="bold") for title in titles]
     footer = _coverage_row(board.coverage, horizons, layout)
     footer += [Text("")] * (len(header) - len(footer))
