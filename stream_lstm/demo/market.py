@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from stream_lstm.candles import moments
-from stream_lstm.candles.files import read_csv
+from stream_lstm.candles.files import CandleFile, read_csv
 from stream_lstm.candles.moments import Moment
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import SettingsError
@@ -16,6 +16,7 @@ from stream_lstm.streaming.replay import BEGINNING_MS
 
 PRELOAD: Final = 1_000
 """Candles per series that are history when the play begins."""
+_FEWEST: Final = 200
 _EXCHANGE: Final = "binance"
 _SEED: Final = 1
 
@@ -39,15 +40,31 @@ def synthetic(series: int) -> Market:
 
 
 def of_files(paths: Sequence[Path]) -> Market:
-    """The candles of files; of short ones no more than the first half is history.
+    """The candles of files, from where all series have begun; of short ones half is history.
 
     Raises `SettingsError` and `BadCandle` for files that cannot be read, and for less than 200 candles.
     """
-    files = [read_csv(path) for path in paths]
+    files = _together([read_csv(path) for path in paths])
     closes = np.unique(np.concatenate([file.open_ms + file.step_ms for file in files]))
-    if len(closes) < 200:
-        raise SettingsError(f"{len(closes)} candles are too few to play: the first answer is to the 100th")
+    if len(closes) < _FEWEST:
+        raise SettingsError(
+            f"{len(closes)} candles from where all series have begun are too few to play: "
+            f"the first answer is to the 100th, so give files that share {_FEWEST} at least"
+        )
     return _split(moments.of_files(files, _EXCHANGE), min(PRELOAD, len(closes) // 2))
+
+
+def _together(files: Sequence[CandleFile]) -> list[CandleFile]:
+    """What is left of them when what comes before the first candle of any series is left out."""
+    first: dict[tuple[str, str], int] = {}
+    for file in files:
+        series = (file.symbol, file.interval)
+        first[series] = min(int(file.open_ms[0]), first.get(series, int(file.open_ms[0])))
+    since = [np.searchsorted(file.open_ms, max(first.values())) for file in files]
+    return [
+        file._replace(open_ms=file.open_ms[at:], ohlcv=file.ohlcv[at:])
+        for file, at in zip(files, since, strict=True)
+    ]
 
 
 def _split(market: Iterator[Moment], history: int) -> Market:

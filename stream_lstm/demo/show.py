@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from stream_lstm.demo import market
-from stream_lstm.demo.audience import listen
 from stream_lstm.demo.ends import Stopped, abandonable, signals, told, unless, until, watching
 from stream_lstm.demo.latency import Histogram, scrape
 from stream_lstm.demo.market import Market
@@ -22,6 +21,8 @@ from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.feeder import Feeder
 from stream_lstm.streaming.kafka_jars import find_kafka
+from stream_lstm.streaming.records import Header
+from stream_lstm.streaming.tail import Tail
 from stream_lstm.streaming.topics import CANDLES, FOR_EVER, PRODUCED, TopicNames, specs
 
 _PARTITIONS: Final = 3
@@ -77,8 +78,8 @@ class Summary:
 class Viewer(Protocol):
     """Who watches. Both methods are called in the loop and return at once."""
 
-    def offer(self, topic: str, body: Mapping[str, Any]) -> None:
-        """A message of `predictions`, `scores`, `model-events` or `candles.dlq` (whose body is empty)."""
+    def offer(self, topic: str, value: bytes | None, headers: Iterable[Header] = ()) -> None:
+        """A message of `predictions`, `scores`, `model-events` or `candles.dlq`, from the preload on."""
 
     def refresh(self, summary: Summary) -> None:
         """How things stand; twice a second during the play."""
@@ -134,7 +135,7 @@ class _Stage:
         async with (
             WorkerProcess(settings, self.folder / "worker.log") as worker,
             Feeder(connection, CANDLES) as feeder,
-            watching(worker.ended(), listen(connection, PRODUCED, self._hear)) as failures,
+            watching(worker.ended(), self._listening(connection)) as failures,
         ):
             return await self._perform(worker, feeder, failures)
 
@@ -186,9 +187,13 @@ class _Stage:
             self.viewer.refresh(self._summary(feeder))
             await asyncio.sleep(_REFRESH_SECONDS)
 
-    def _hear(self, topic: str, body: Mapping[str, Any]) -> None:
-        self.tally.offer(topic, body)
-        self.viewer.offer(topic, body)
+    async def _listening(self, connection: KafkaConnection) -> None:
+        """Offer everything that the worker says to whoever counts and whoever watches."""
+        async with Tail(connection, {name: name for name in PRODUCED}, "beginning") as tail:
+            async for batch in tail:
+                for topic, record in batch:
+                    self.tally.offer(topic, record.value)
+                    self.viewer.offer(topic, record.value, record.headers)
 
     def _summary(self, feeder: Feeder) -> Summary:
         tally, played = self.tally, self.latest.since(self.before)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.streaming.topics import DEAD_LETTERS, MODEL_EVENTS, PREDICTIONS, SCORES
 
@@ -16,7 +18,7 @@ class Tally:
     """Counts messages; `begin` starts over, so that a preload does not count as played.
 
     >>> tally = Tally()
-    >>> tally.offer("model-events", {"type": "model.trained"})
+    >>> tally.offer("model-events", b'{"type": "model.trained"}')
     >>> tally.trainings
     1
     """
@@ -41,14 +43,14 @@ class Tally:
         self.predictions, self.scores, self.inside = Counter(), Counter(), Counter()
         self.trainings = self.answered = 0
 
-    def offer(self, topic: str, body: Body) -> None:
-        """Take one message of a topic (its logical name); a dead letter's `body` is not looked at."""
+    def offer(self, topic: str, value: bytes) -> None:
+        """Take one message of a topic, by its logical name; a dead letter is only counted."""
         if topic == PREDICTIONS:
-            self._prediction(body)
+            self._prediction(orjson.loads(value))
         elif topic == SCORES:
-            self._score(body)
+            self._score(orjson.loads(value))
         elif topic == MODEL_EVENTS:
-            self.trainings += body["type"] == "model.trained"
+            self.trainings += orjson.loads(value)["type"] == "model.trained"
         elif topic == DEAD_LETTERS:
             self.dead_letters += 1
 

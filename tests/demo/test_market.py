@@ -31,11 +31,25 @@ def test_of_long_files_too(tmp_path: Path) -> None:
 
 
 def test_of_short_ones_half_is_history(tmp_path: Path) -> None:
-    played = market.of_files([write(tmp_path, "A", range(300)), write(tmp_path, "B", range(100, 400))])
-    assert len(played.history) == 200
-    assert len(list(islice(played.play, 500))) == 200
+    played = market.of_files([write(tmp_path, "A", range(300))])
+    assert len(played.history) == 150
+    assert len(list(islice(played.play, 500))) == 150
+
+
+def test_files_begin_where_all_series_have_begun(tmp_path: Path) -> None:
+    played = market.of_files([write(tmp_path, "A", range(500)), write(tmp_path, "B", range(100, 600))])
+    assert [len(moment) for moment in (*played.history, *played.play)] == [2] * 400 + [1] * 100
+
+
+def test_the_next_file_of_a_series_is_no_later_beginning(tmp_path: Path) -> None:
+    months = [tmp_path / "one", tmp_path / "two"]
+    for month in months:
+        month.mkdir()
+    paths = [write(months[0], "A", range(150)), write(months[1], "A", range(150, 300))]
+    played = market.of_files(paths)
+    assert len(played.history) + len(list(played.play)) == 300
 
 
 def test_too_few_candles_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="199 candles are too few"):
+    with pytest.raises(SettingsError, match=r"^199 candles .* too few"):
         market.of_files([write(tmp_path, "A", range(199))])

@@ -22,7 +22,7 @@ from pathlib import Path
 from stream_lstm.demo.show import Wanted, run
 
 class Silent:
-    def offer(self, topic, body): pass
+    def offer(self, topic, value, headers): pass
     def refresh(self, summary):
         if summary.predictions: print("PLAYING", file=sys.stderr, flush=True)
 
@@ -61,11 +61,14 @@ class Demo:
         summary: dict[str, object] | None = json.loads(out)
         return summary, err
 
+    def processes(self) -> list[str]:
+        """Process id and command of what runs in our folder."""
+        running = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+        return [line for line in running.stdout.splitlines() if str(self.folder) in line]
+
     def left_behind(self) -> list[str]:
         """Processes and files."""
-        running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-        mine = [line for line in running.stdout.splitlines() if str(self.folder) in line]
-        return mine + [path.name for path in self.folder.iterdir()]
+        return self.processes() + [path.name for path in self.folder.iterdir()]
 
 
 @pytest.fixture
@@ -114,10 +117,26 @@ def test_told_to_stop_in_the_middle_it_says_what_came_of_it_and_leaves_nothing(
 ) -> None:
     demo.append(Demo(folder, {"files": files, "speed": 2}))
     demo[0].wait_for("PLAYING")
+    assert len(demo[0].processes()) >= 2  # Kafka and the worker
     demo[0].process.send_signal(number)
     summary, _ = demo[0].end()
     assert summary is not None
     assert summary["predictions"] == 4 * int(str(summary["candles"])) > 0
+    assert demo[0].left_behind() == []
+
+
+@pytest.mark.slow
+def test_the_death_of_the_worker_ends_it_with_the_workers_last_words(
+    folder: Path, files: list[str], demo: list[Demo]
+) -> None:
+    demo.append(Demo(folder, {"files": files, "speed": 2}))
+    demo[0].wait_for("PLAYING")
+    (worker,) = [line for line in demo[0].processes() if "stream_lstm run" in line]
+    os.kill(int(worker.split()[0]), signal.SIGKILL)
+    _, err = demo[0].process.communicate(timeout=60)
+    assert demo[0].process.returncode == 1
+    assert "the worker ended with exit code -9. Its last words:" in err
+    assert "assigned 3 partitions" in err
     assert demo[0].left_behind() == []
 
 

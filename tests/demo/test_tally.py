@@ -1,4 +1,4 @@
-from typing import Any
+import orjson
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.demo.tally import Tally
@@ -6,12 +6,12 @@ from stream_lstm.demo.tally import Tally
 A, B = SeriesKey("x", "A", "1h"), SeriesKey("x", "B", "1h")
 
 
-def prediction(series: SeriesKey, as_of: int, model: str = "lstm") -> dict[str, Any]:
-    return series._asdict() | {"asOf": as_of, "modelInfo": {"modelType": model}}
+def prediction(series: SeriesKey, as_of: int, model: str = "lstm") -> bytes:
+    return orjson.dumps(series._asdict() | {"asOf": as_of, "modelInfo": {"modelType": model}})
 
 
-def score(horizon: str, target: int, inside: bool) -> dict[str, Any]:
-    return {"horizon": horizon, "target": target, "inside": inside}
+def score(horizon: str, target: int, inside: bool) -> bytes:
+    return orjson.dumps({"horizon": horizon, "target": target, "inside": inside})
 
 
 def test_predictions_are_counted_by_model_and_candles_once_for_all_horizons() -> None:
@@ -44,16 +44,16 @@ def test_coverage_is_the_share_inside_by_horizon() -> None:
 
 def test_a_dead_letter_is_never_forgotten() -> None:
     tally = Tally()
-    tally.offer("candles.dlq", {})
+    tally.offer("candles.dlq", b"{")
     tally.begin(0)
-    tally.offer("candles.dlq", {})
+    tally.offer("candles.dlq", b"{")
     assert tally.dead_letters == 2
 
 
 def test_of_events_only_finished_trainings_count() -> None:
     tally = Tally()
     for kind in ("model.trained", "model.training_failed", "worker.started", "model.trained"):
-        tally.offer("model-events", {"type": kind})
+        tally.offer("model-events", orjson.dumps({"type": kind}))
     assert tally.trainings == 2
 
 
