@@ -1,0 +1,78 @@
+from typing import Any
+
+import pytest
+
+from stream_lstm.contracts.event import DATA, Event
+from stream_lstm.terminal.sentences import sentence
+from tests.terminal.conftest import AS_OF, HOUR, event
+
+PLACE = {"topic": "candles", "partition": 3, "offset": 12345}
+SAID = [
+    (
+        "model.trained",
+        {"modelId": "m", "path": "p", "modelType": "lstm", "dataPoints": 1440, "trainingDuration": 231},
+        "BTCUSDT 1h: trained lstm on 1,440 candles in 0.23 s",
+    ),
+    ("model.trained", {"modelId": "m", "path": "p"}, "BTCUSDT 1h: trained a model"),
+    (
+        "model.training_failed",
+        {"error": "loss is not finite", "retryInSeconds": 60},
+        "BTCUSDT 1h: training failed: loss is not finite; next attempt in 60 s",
+    ),
+    (
+        "model.expired",
+        {"expiresAt": AS_OF},
+        "BTCUSDT 1h: model expired at 2024-10-05 11:00, answers as stale",
+    ),
+    (
+        "model.quarantined",
+        {"path": "bad/m", "reason": "checksum"},
+        "BTCUSDT 1h: a damaged model was not loaded: checksum (kept as bad/m)",
+    ),
+    ("series.warming_up", {"candles": 63, "needed": 100}, "BTCUSDT 1h: warming up, 63 of 100 candles"),
+    (
+        "series.gap",
+        {"missing": 12, "filled": False, "from": AS_OF + 1, "to": AS_OF + 12 * HOUR},
+        "BTCUSDT 1h: 12 candles missing, the series begins anew, 2024-10-05 11:00 to 2024-10-05 23:00",
+    ),
+    ("series.gap", {"missing": 1, "filled": True}, "BTCUSDT 1h: 1 candle missing, filled flat"),
+    (
+        "series.gap",
+        {"missing": None, "reason": "phase changed"},
+        "BTCUSDT 1h: candles missing, the series begins anew (phase changed)",
+    ),
+    (
+        "series.stale",
+        {"lastClose": AS_OF, "intervals": 4},
+        "BTCUSDT 1h: no candle since 2024-10-05 11:00, 4 intervals ago",
+    ),
+    ("drift.detected", {"detector": "adwin"}, 'BTCUSDT 1h: drift.detected {"detector":"adwin"}'),
+]
+OF_NO_SERIES = [
+    ("partition.restored", PLACE | {"seconds": 3.2}, "candles-3 restored, live from offset 12,345 after 3s"),
+    (
+        "partition.rebuilt",
+        PLACE | {"reason": "no checkpoint"},
+        "candles-3 rebuilt, live from offset 12,345: no checkpoint",
+    ),
+    ("worker.started", {"version": "0.1.0"}, "worker w1: started, version 0.1.0"),
+    ("worker.stopped", {"reason": "told to stop"}, "worker w1: stopped: told to stop"),
+]
+
+
+@pytest.mark.parametrize(("type", "data", "expected"), SAID)
+def test_what_happens_to_a_series_is_a_sentence_with_its_name(
+    type: str, data: dict[str, Any], expected: str
+) -> None:
+    assert sentence(Event.model_validate(event(type, data))) == expected
+
+
+@pytest.mark.parametrize(("type", "data", "expected"), OF_NO_SERIES)
+def test_what_happens_to_a_worker_or_partition_is_a_sentence(
+    type: str, data: dict[str, Any], expected: str
+) -> None:
+    assert sentence(Event.model_validate(event(type, data, symbol=None, workerId="w1"))) == expected
+
+
+def test_every_type_of_the_contract_has_its_sentence() -> None:
+    assert set(DATA) <= {type for type, _, _ in SAID + OF_NO_SERIES}
