@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_lstm.errors import StreamLstmError
+
 _NAME: Final = "stream_lstm_candle_to_prediction_seconds"
 _SINCE: Final = "record"
 _SCRAPE_SECONDS: Final = 3.0
@@ -63,7 +65,10 @@ def parse(text: str) -> Histogram:
 
 
 def scrape(url: str) -> Histogram:
-    """Read it from a worker at `url`, which this blocks for. Raises `OSError` if nobody answers."""
+    """Read it from a worker at `url`, which this blocks for. Raises `StreamLstmError` if nobody answers."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"{url}/metrics", timeout=_SCRAPE_SECONDS) as answer:
-        return parse(answer.read().decode())
+    try:
+        with direct.open(f"{url}/metrics", timeout=_SCRAPE_SECONDS) as answer:
+            return parse(answer.read().decode())
+    except OSError as error:
+        raise StreamLstmError(f"the metrics at {url} cannot be read: {error}") from error

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +82,7 @@ class Viewer(Protocol):
         """A message of `predictions`, `scores`, `model-events` or `candles.dlq`, from the preload on."""
 
     def refresh(self, summary: Summary) -> None:
-        """How things stand; twice a second during the play."""
+        """How things stand, twice a second: what came of the history, and then of the play."""
 
 
 async def run(wanted: Wanted, viewer: Viewer, step: Callable[[str], None]) -> Summary | None:
@@ -121,7 +121,7 @@ class _Stage:
     tally: Tally = field(default_factory=Tally)
     before: Histogram = field(default_factory=Histogram)
     latest: Histogram = field(default_factory=Histogram)
-    began: float = 0.0
+    began: float | None = None
     ended: float | None = None
     preloaded: int = 0
 
@@ -142,32 +142,47 @@ class _Stage:
     async def _perform(
         self, worker: WorkerProcess, feeder: Feeder, failures: "list[asyncio.Task[None]]"
     ) -> Summary:
-        url = await unless(self._prepared(worker, feeder), *failures, self.stopped)
-        self.tally.begin(max(self.market.last.values()))
-        self.preloaded, self.began = feeder.sent, time.monotonic()
-        self.before = self.latest = await asyncio.to_thread(scrape, url)
-        async with watching(self._refreshing(url, feeder)):
+        url = await unless(self._started(worker, feeder), *failures, self.stopped)
+        async with watching(self._refreshing(url, feeder)) as view:
+            ends = [*failures, *view]
+            await unless(self._caught_up(worker), *ends, self.stopped)
+            await unless(self._begin(url), *ends, self.stopped)
             with suppress(Stopped):
-                await unless(self._played(feeder), *failures, self.stopped)
+                await unless(self._played(feeder), *ends, self.stopped)
             self.ended = time.monotonic()
             self.step("Waiting for the last predictions")
-            await unless(self._drained(feeder), *failures)
+            await unless(self._drained(feeder), *ends)
         self.latest = await asyncio.to_thread(scrape, url)
         self.step("Stopping")
         return self._summary(feeder)
 
-    async def _prepared(self, worker: WorkerProcess, feeder: Feeder) -> str:
-        """Preload; the worker's address when it has answered all of that."""
+    async def _started(self, worker: WorkerProcess, feeder: Feeder) -> str:
+        """Preload while the worker starts; its address."""
         await feeder.pour(self.market.history)
+        self.preloaded = feeder.sent
+        await self._bounded(until(lambda: worker.address is not None, _START_SECONDS), worker)
+        assert worker.address is not None
+        return worker.address
+
+    async def _caught_up(self, worker: WorkerProcess) -> None:
+        """Wait until the worker has answered all of the history."""
+        self.step(f"The worker reads {self.preloaded:,} candles of history")
+        await self._bounded(
+            until(lambda: self.tally.has_answered(self.market.last), _CATCH_UP_SECONDS), worker
+        )
+
+    async def _bounded(self, waiting: Awaitable[None], worker: WorkerProcess) -> None:
         try:
-            await until(lambda: worker.address is not None, _START_SECONDS)
-            self.step(f"The worker reads {feeder.sent:,} candles of history")
-            await until(lambda: self.tally.has_answered(self.market.last), _CATCH_UP_SECONDS)
+            await waiting
         except TimeoutError:
             words = worker.last_words()
             raise StreamLstmError(f"the worker does not get ready. Its last words:\n{words}") from None
-        assert worker.address is not None
-        return worker.address
+
+    async def _begin(self, url: str) -> None:
+        """From here on it is the play that counts."""
+        self.before = self.latest = await asyncio.to_thread(scrape, url)
+        self.tally.begin(max(self.market.last.values()))
+        self.began = time.monotonic()
 
     async def _played(self, feeder: Feeder) -> None:
         with suppress(TimeoutError):
@@ -182,8 +197,9 @@ class _Stage:
 
     async def _refreshing(self, url: str, feeder: Feeder) -> None:
         while True:
-            with suppress(OSError):  # a worker that dies is noticed elsewhere
-                self.latest = await asyncio.to_thread(scrape, url)
+            with suppress(StreamLstmError):  # a worker that dies is noticed elsewhere
+                if self.began is not None:
+                    self.latest = await asyncio.to_thread(scrape, url)
             self.viewer.refresh(self._summary(feeder))
             await asyncio.sleep(_REFRESH_SECONDS)
 
@@ -197,9 +213,10 @@ class _Stage:
 
     def _summary(self, feeder: Feeder) -> Summary:
         tally, played = self.tally, self.latest.since(self.before)
+        now = self.ended or time.monotonic()
         quantiles = {name: played.quantile(level) for name, level in _LEVELS.items()}
         return Summary(
-            seconds=round((self.ended or time.monotonic()) - self.began, 3),
+            seconds=round(now - (self.began or now), 3),
             preloaded=self.preloaded,
             candles=feeder.sent - self.preloaded,
             predictions=tally.predictions.total(),

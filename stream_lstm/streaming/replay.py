@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.files import CandleFile, read_csv
@@ -14,6 +16,7 @@ from stream_lstm.errors import SettingsError
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.feeder import Feeder, Progress
+from stream_lstm.streaming.log_reader import LogReader, Span
 from stream_lstm.streaming.topics import retention_warning
 
 BEGINNING_MS: Final = 315_532_800_000
@@ -56,8 +59,9 @@ async def replay(
     """Publish candles into a topic that exists; how many are in it then.
 
     Files end, and so does a synthetic market without `speed`: at the wall clock. With `speed` it goes on for
-    ever, until the call is cancelled. `warn` is told, before anything is written, if Kafka's retention will
-    delete what is about to be; `progress` how many candles are out, of how many (None where there is no end).
+    ever, until the call is cancelled. It begins after the synthetic candles that are in the topic: one that
+    is started again repeats nothing. `warn` is told, before anything is written, if Kafka's retention will
+    delete what is about to be; `progress` how many candles are out, of how many (None if there is no end).
     Raises `TopicMissing`, `BrokerError`, `SettingsError` and `BadCandle` for files that cannot be read.
     """
     files = [read_csv(path) for path in wanted.files]
@@ -65,21 +69,40 @@ async def replay(
     oldest_ms = min((int(file.open_ms[0]) + file.step_ms - 1 for file in files), default=wanted.start_ms)
     if warning := retention_warning(topic, retention_ms, oldest_ms, int(time.time() * 1000)):
         warn(warning)
+    newest_ms = await _newest_ms(connection, topic) if wanted.synthetic else -1
     total = sum(len(file.open_ms) for file in files) or None
     return await _publish(
-        connection, topic, _moments(wanted, files), wanted.speed, lambda sent: progress(sent, total)
+        connection,
+        topic,
+        _moments(wanted, files, newest_ms),
+        wanted.speed,
+        lambda sent: progress(sent, total),
     )
 
 
-def _moments(wanted: Replay, files: Sequence[CandleFile]) -> Iterator[Moment]:
+async def _newest_ms(connection: KafkaConnection, topic: str) -> int:
+    """Close time of the newest synthetic candle at the partitions' ends; -1 if there is none."""
+    async with LogReader(connection, Deadline(_ANSWER_SECONDS)) as reader:
+        spans = await reader.spans(await reader.partitions(topic))
+        ends = {place: Span(max(span.start, span.stop - 1), span.stop) for place, span in spans.items()}
+        last = [record async for record in reader.read(ends)]
+    return max((record.timestamp for record in last if _is_synthetic(record.value)), default=-1)
+
+
+def _is_synthetic(value: bytes | None) -> bool:
+    try:
+        body = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(body, dict) and body.get("exchange") == moments.EXCHANGE
+
+
+def _moments(wanted: Replay, files: Sequence[CandleFile], newest_ms: int) -> Iterator[Moment]:
     if files:
         return moments.of_files(files, wanted.exchange)
-    market = moments.of_market(
-        moments.symbols(wanted.synthetic),
-        interval=wanted.interval,
-        start_ms=wanted.start_ms,
-        seed=wanted.seed,
-    )
+    names = moments.symbols(wanted.synthetic)
+    whole = moments.of_market(names, interval=wanted.interval, start_ms=wanted.start_ms, seed=wanted.seed)
+    market = dropwhile(lambda moment: moment[0].close_ms <= newest_ms, whole)
     if wanted.speed is not None:
         return market
     now_ms = time.time() * 1000

@@ -24,7 +24,7 @@ from stream_lstm.demo.show import Wanted, run
 class Silent:
     def offer(self, topic, value, headers): pass
     def refresh(self, summary):
-        if summary.predictions: print("PLAYING", file=sys.stderr, flush=True)
+        if summary.seconds and summary.predictions: print("PLAYING", file=sys.stderr, flush=True)
 
 arguments = json.loads(sys.argv[1])
 arguments["files"] = [Path(path) for path in arguments.get("files", [])]

@@ -1,5 +1,8 @@
+import asyncio
 import gzip
+import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -63,6 +66,51 @@ async def test_a_synthetic_market_without_a_speed_ends_at_the_wall_clock(
     assert len(counts) == 3
     assert len(set(counts.values())) == 1
     assert sum(counts.values()) == sent
+
+
+async def test_a_market_that_is_started_again_goes_on_where_it_was(
+    connection: KafkaConnection, create_topic: CreateTopic, read_all: ReadAll
+) -> None:
+    topic, whole = await create_topic(3), await create_topic(3)
+    half = Replay(synthetic=4, interval="1d", start_ms=START)
+    for part in (half, half):
+        await replay(connection, topic, part, warn=no_warning)
+    await replay(connection, whole, half, warn=no_warning)
+    assert [r.value for r in await read_all(topic)] == [r.value for r in await read_all(whole)]
+
+
+async def test_an_interrupted_market_is_completed(
+    connection: KafkaConnection, create_topic: CreateTopic, read_all: ReadAll
+) -> None:
+    topic, whole, under_way = await create_topic(), await create_topic(), asyncio.Event()
+    wanted = Replay(synthetic=2, interval="1d", start_ms=START)
+    first = asyncio.create_task(
+        replay(
+            connection,
+            topic,
+            replace(wanted, speed=100),
+            warn=no_warning,
+            progress=lambda sent, total: under_way.set(),
+        )
+    )
+    await asyncio.wait_for(under_way.wait(), 20)
+    first.cancel()
+    await asyncio.wait({first})
+    rest = await replay(connection, topic, wanted, warn=no_warning)
+    await replay(connection, whole, wanted, warn=no_warning)
+    values = [r.value for r in await read_all(topic)]
+    assert values == [r.value for r in await read_all(whole)]
+    assert 0 < rest < len(values)
+
+
+async def test_real_candles_in_the_topic_do_not_hold_a_synthetic_market_up(
+    tmp_path: Path, connection: KafkaConnection, create_topic: CreateTopic
+) -> None:
+    topic = await create_topic()
+    await replay(connection, topic, Replay(files=[write(tmp_path, "A", range(3))]), warn=no_warning)
+    earlier = Replay(synthetic=1, interval="1d", start_ms=START - 10 * DAY_MS)
+    days_since = (time.time() * 1000 - START) / DAY_MS + 10
+    assert await replay(connection, topic, earlier, warn=no_warning) == int(days_since)
 
 
 async def test_a_retention_that_will_delete_it_is_warned_of_before_anything_is_written(
