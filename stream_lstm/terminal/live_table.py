@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from stream_lstm.terminal.board import Board
@@ -61,14 +61,14 @@ class LiveTable:
             parts.append(f"last message {duration(int(silence * 1000))} ago")
         return _SEPARATOR.join(parts)
 
-    def _series(self, width: int, height: int) -> tuple[list[RenderableType], int]:
+    def _series(self, width: int, height: int) -> tuple[list[Text], int]:
         """The table of as many series as fit and a line of notes, and how many lines that makes."""
         board = self.board
         if not board.names:
             return [Text("Waiting for the first prediction: a worker answers when a candle closes.")], 1
         horizons = [name for name in board.horizons if not self._chosen or name in self._chosen]
         grid = fitting(board, horizons, width, height - _NOTE_LINES)
-        return [grid.table(), _line(_notes(board, grid, horizons))], grid.height + _NOTE_LINES
+        return [*grid.lines(), _line(_notes(board, grid, horizons))], grid.height + _NOTE_LINES
 
     def _counts(self) -> list[Text]:
         board = self.board

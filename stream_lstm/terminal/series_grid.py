@@ -1,12 +1,11 @@
 """One row per series and a column per horizon, coverage below: the cells, in the layout that fits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
+from itertools import chain, zip_longest
 from typing import Final, NamedTuple
 
-from rich import box
-from rich.console import JustifyMethod
-from rich.table import Table
+from rich.cells import cell_len
 from rich.text import Text
 
 from stream_lstm.terminal.board import Board, Coverage, Outlook, SeriesState
@@ -57,10 +56,14 @@ class Grid(NamedTuple):
     rows: list[Row]
 
     @property
+    def widths(self) -> list[int]:
+        """Of the columns, in characters."""
+        return [max(map(_cell_width, column)) for column in zip(*self.rows, strict=True)]
+
+    @property
     def width(self) -> int:
         """In characters."""
-        widths = [max(map(_cell_width, column)) for column in zip(*self.rows, strict=True)]
-        return sum(widths) + self.gap * (len(widths) - 1)
+        return sum(self.widths) + self.gap * (len(self.rows[0]) - 1)
 
     @property
     def series(self) -> int:
@@ -69,20 +72,28 @@ class Grid(NamedTuple):
 
     @property
     def height(self) -> int:
-        """In lines, as a table."""
+        """How many lines that makes."""
         return _FRAME_LINES + (self.series + 1) * self.layout.lines
 
-    def table(self) -> Table:
-        """As a table without frame: header, line, rows, line, coverage."""
-        # The box itself puts one blank between two columns.
-        padding = (0, self.gap - 1, 0, 0)
-        table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=padding, show_footer=True)
-        for header, footer in zip(self.rows[0], self.rows[-1], strict=True):
-            side: JustifyMethod = "left" if header.plain in _WORDS else "right"
-            table.add_column(header, footer, justify=side, no_wrap=True, footer_style="not bold")
-        for row in self.rows[1:-1]:
-            table.add_row(*row)
-        return table
+    def lines(self) -> Iterator[Text]:
+        """Header, line, series, line, coverage."""
+        # Set by hand: with rich's Table a drawing costs 50 ms instead of 20, four times a second.
+        widths = self.widths
+        rule = Text("─" * self.width, no_wrap=True, overflow="crop")
+        header, *series, coverage = ([*self._set(row, widths)] for row in self.rows)
+        yield from (*header, rule, *chain.from_iterable(series), rule, *coverage)
+
+    def _set(self, row: Row, widths: Sequence[int]) -> Iterator[Text]:
+        """The lines of a row, words to the left and numbers to the right of their columns."""
+        cells = [cell.split("\n", allow_blank=True) for cell in row]
+        for parts in zip_longest(*cells, fillvalue=Text("")):
+            line = Text(no_wrap=True, overflow="ellipsis")
+            for part, width, title in zip(parts, widths, self.rows[0], strict=True):
+                blank = " " * (width - part.cell_len)
+                before, after = ("", blank) if title.plain in _WORDS else (blank, "")
+                line.append(before).append_text(part).append(after + " " * self.gap)
+            line.rstrip()
+            yield line
 
 
 def fitting(board: Board, horizons: Sequence[str], width: int, height: int) -> Grid:
@@ -90,17 +101,18 @@ def fitting(board: Board, horizons: Sequence[str], width: int, height: int) -> G
 
     There is one series and one horizon at least; where not all horizons fit, the longest are left out.
     """
-    grids = (_grid(board, horizons, layout, gap, height) for layout in Layout for gap in (2, 1))
-    for grid in grids:
-        if grid.width <= width:
-            return grid
-    while len(horizons) > 1 and grid.width > width:
-        horizons = horizons[:-1]
-        grid = _grid(board, horizons, Layout.STACKED, 1, height)
+    for layout in Layout:
+        grid = _grid(board, horizons, layout, height)
+        for gap in (2, 1):
+            grid = grid._replace(gap=gap)
+            if grid.width <= width:
+                return grid
+    while len(grid.horizons) > 1 and grid.width > width:
+        grid = _grid(board, grid.horizons[:-1], Layout.STACKED, height)
     return grid
 
 
-def _grid(board: Board, horizons: Sequence[str], layout: Layout, gap: int, height: int) -> Grid:
+def _grid(board: Board, horizons: Sequence[str], layout: Layout, height: int) -> Grid:
     room = max(1, (height - _FRAME_LINES) // layout.lines - 1)
     shown = [board.series[name] for name in board.names[:room]]
     exchanges = len({series.name.exchange for series in shown}) > 1
@@ -118,7 +130,7 @@ def _grid(board: Board, horizons: Sequence[str], layout: Layout, gap: int, heigh
     header = [Text(title, style="bold") for title in titles]
     footer = _coverage_row(board.coverage, horizons, layout)
     footer += [Text("")] * (len(header) - len(footer))
-    return Grid(layout, gap, horizons, [header, *rows, footer])
+    return Grid(layout, 1, horizons, [header, *rows, footer])
 
 
 def _name(series: SeriesState, layout: Layout, exchanges: bool) -> Text:
@@ -191,4 +203,4 @@ def _covered(coverage: Coverage | None, layout: Layout) -> Text:
 
 
 def _cell_width(text: Text) -> int:
-    return max(line.cell_len for line in text.split("\n", allow_blank=True))
+    return max(map(cell_len, text.plain.split("\n")))
