@@ -93,7 +93,6 @@ def train_ours(works: list[Work]) -> Curve:
     true = network.parameters.true
     for at, each in enumerate(works):
         true.lstm[at], true.heads[at], true.bias[at] = each.start
-    network.parameters.rescale()
     rates = [RATE] * (WINDOWS // BATCH)
     orders = np.stack([each.order for each in works], axis=1)  # (epochs, S, W)
     return np.array([run_epoch(network, order, rates) for order in orders])

@@ -93,7 +93,6 @@ def _train(jobs: Sequence[Scaled]) -> list[Arrays]:
     rngs = [np.random.default_rng(job.data.seed) for job in jobs]
     for series, rng in enumerate(rngs):
         initialise(true, series, 1, rng, zero_heads=False)
-    network.parameters.rescale()
     windows = [job.windows for job in jobs]
     rates = [RATE] * (len(windows[0]) // BATCH)
     arrays: list[Arrays] = [{} for _ in jobs]

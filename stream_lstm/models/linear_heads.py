@@ -17,7 +17,7 @@ class LinearHeads:
 
     def __init__(self, shape: Shape, parameters: Parameters, layer: LstmLayer, dtype: DTypeLike) -> None:
         S, _, _, K, B, _ = shape
-        self._weights, self._bias = parameters.scaled.heads, parameters.scaled.bias
+        self._weights, self._bias = parameters.true.heads, parameters.true.bias
         self._d_weights, self._d_bias = parameters.gradient.heads, parameters.gradient.bias
         self._layer: Final = layer
         self._hidden = layer.hidden.swapaxes(0, 1)  # (S, H, B)

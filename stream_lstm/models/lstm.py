@@ -97,7 +97,6 @@ def _train(jobs: Sequence[Residual]) -> list[Arrays]:
         rngs = [np.random.default_rng(job.data.seed) for job in jobs]
         for series, rng in enumerate(rngs):
             initialise(network.parameters.true, series, FeatureSet.F, rng, zero_heads=True)
-        network.parameters.rescale()
         _run(network, [job.windows for job in jobs], rngs)
     _, *segments = network.parameters.true
     names = ("lstm", "heads", "heads_bias")

@@ -2,16 +2,16 @@
 
 Hochreiter & Schmidhuber (1997, Neural Computation 9) with the forget gate of Gers et al. (2000).
 Every state array is (features, S, B), the batch innermost: a gate of all series is one contiguous
-run, and one GEMM per step and series over z = [x; 1; 2h] is input, bias and recurrence at once.
-With t = tanh(a) of all four gates and u = 1 + t of the sigmoid ones (u = 2σ):
+run, and one GEMM per step and series over z = [x; 1; h] is input, bias and recurrence at once.
+Of the sigmoid gates v = 1 / (1 + exp a) comes first, then u = 1 − v = σ(a); with g = tanh(a_g):
 
-    p = u_i·g    q = u_f·c₋₁    c = (p + q)/2    h' = 2h = u_o·tanh(c)
+    p = u_i·g    q = u_f·c₋₁    c = p + q    h = u_o·tanh(c)
 
-The factors of the derivative fall out of the same products while they are in the cache, with v = 1 − t:
+The factors of the derivative fall out of the same products while they are in the cache:
 
-    P_o = h'·v_o   P_i = p·v_i   P_f = q·v_f   P_g = u_i − p·g   Q = u_o − h'·tanh(c)
+    P_o = h·v_o   P_i = p·v_i   P_f = q·v_f   P_g = u_i − p·g   Q = u_o − h·tanh(c)
 
-so that backward, for e = ∂L/∂c / 2, is eight products per step. The weight gradient is summed step by
+so that backward, for e = ∂L/∂c, is seven products per step. The weight gradient is summed step by
 step, not in one product over time: only so do its bits not depend on the size of the stack.
 """
 
@@ -28,8 +28,8 @@ Array = NDArray[np.floating]
 class LstmLayer:
     """Buffers and views for one `Shape`, made once; `forward` and `backward` allocate nothing.
 
-    `weights` (S, 4H, F+1+H) are the scaled ones of `Parameters`; `gradient`, of the same shape, is
-    where `backward` leaves the gradient with respect to them.
+    `weights` (S, 4H, F+1+H) and `gradient`, where `backward` leaves the gradient with respect to them,
+    are gate rows in the order o, i, f, g and columns x, 1, h.
     """
 
     def __init__(self, shape: Shape, weights: Array, gradient: Array, dtype: DTypeLike) -> None:
@@ -38,8 +38,7 @@ class LstmLayer:
         self.gradient: Final = gradient
         # For one series `dot` takes half the call of `matmul`, and gives the same bits.
         self._matmul = np.dot if shape.series == 1 else np.matmul
-        # As 0-d arrays: a Python float costs twice the call.
-        self._one, self._half = np.array(1, dtype), np.array(0.5, dtype)
+        self._one = np.array(1, dtype)  # 0-d: a Python float costs twice the call
         self._make_operand(dtype)
         self._make_gates(dtype)
         self._make_tape(dtype)
@@ -48,7 +47,7 @@ class LstmLayer:
         S, F, H, _, B, T = self.shape
         K = self.shape.operand
         self.inputs = np.zeros((T, F, S, B), dtype)
-        operand = np.zeros((K + 2 * H, S, B), dtype)  # [x | 1 | h' | p | q]
+        operand = np.zeros((K + 2 * H, S, B), dtype)  # [x | 1 | h | p | q]
         operand[F] = 1
         self._x, self.hidden = operand[:F], operand[F + 1 : K]
         self._operand = _by_series(operand[:K])  # (S, K, B)
@@ -58,15 +57,15 @@ class LstmLayer:
         rows = np.zeros((T + 1, S, B, K), dtype)
         rows[..., F] = 1
         self.input_rows = rows[:T, ..., :F]
-        self.hidden_rows = rows[T, ..., F + 1 :]  # (S, B, H): h' after the last step
+        self.hidden_rows = rows[T, ..., F + 1 :]  # (S, B, H): h after the last step
         self._operand_rows = [_stacked(step) for step in rows[:T]]
         self._next_hidden_rows = list(rows[1:, ..., F + 1 :])
 
     def _make_gates(self, dtype: DTypeLike) -> None:
         S, _, H, _, B, _ = self.shape
         gates = np.zeros((5 * H, S, B), dtype)  # [o | i | f | g | c]
-        self._gates, self._sigmoids = gates[: 4 * H], gates[: 3 * H]
-        self._gates_by_series = _by_series(self._gates)  # (S, 4H, B)
+        self._sigmoids, self._g = gates[: 3 * H], gates[3 * H : 4 * H]
+        self._gates_by_series = _by_series(gates[: 4 * H])  # (S, 4H, B)
         self._g_c, self._cell = gates[3 * H :], gates[4 * H :]
         # tanh(c) takes the place of f, which is done with, to lie beside g.
         self._tanh_c, self._tanh_c_g = gates[2 * H : 3 * H], gates[2 * H : 4 * H]
@@ -99,17 +98,15 @@ class LstmLayer:
         self._recurrent_copy = np.zeros((S, H, 4 * H), dtype)
 
     def forward(self) -> None:
-        """Run `inputs` (T, F, S, B); leaves 2h of the last step in `hidden` (H, S, B) and `hidden_rows`."""
-        multiply, add, subtract, tanh, copy = _CALLS
-        matmul, W, z, a, x = self._matmul, _stacked(self.weights), self._operand, self._gates, self._x
-        one, half = self._one, self._half
-        a_by_series, sigmoids, g_c, c, v = (
-            self._gates_by_series,
-            self._sigmoids,
-            self._g_c,
-            self._cell,
-            self._v,
-        )
+        """Run `inputs` (T, F, S, B); leaves h of the last step in `hidden` (H, S, B) and `hidden_rows`."""
+        with np.errstate(over="ignore"):  # exp a = ∞ is a gate that is wide open: v = 0
+            self._forward()
+
+    def _forward(self) -> None:
+        multiply, add, subtract, divide, exp, tanh, copy = _CALLS
+        matmul, W, z, x = self._matmul, _stacked(self.weights), self._operand, self._x
+        one, a, g, g_c, c, v = self._one, self._sigmoids, self._g, self._g_c, self._cell, self._v
+        a_by_series = self._gates_by_series
         tanh_c, tanh_c_g, two = self._tanh_c, self._tanh_c_g, self._two
         h, p, q, p_q, h_p, h_p_q = self.hidden, self._p, self._q, self._pq, self._h_p, self._h_p_q
         h_by_row = h.transpose(1, 2, 0)
@@ -120,12 +117,13 @@ class LstmLayer:
         ):
             copy(x, inputs)
             matmul(W, z, a_by_series)
-            tanh(a, a)
-            add(sigmoids, one, u)
-            subtract(one, sigmoids, v)
+            exp(a, a)
+            tanh(g, g)
+            add(a, one, a)
+            divide(one, a, v)
+            subtract(one, v, u)
             multiply(u_i_f, g_c, p_q)
             add(p, q, c)
-            multiply(c, half, c)
             tanh(c, tanh_c)
             multiply(u_o, tanh_c, h)
             copy(rows, h_by_row)
@@ -134,15 +132,9 @@ class LstmLayer:
             subtract(u_o_i, two, u_o_i)  # Q, P_g
 
     def backward(self) -> None:
-        """From ∂L/∂(2h) of the last step in `d_hidden` (H, S, B) to the gradient of the weights."""
+        """From ∂L/∂h of the last step in `d_hidden` (H, S, B) to the gradient of the weights."""
         multiply, add = np.multiply, np.add
-        half, d_h, d_h_by_series, d_c, e = (
-            self._half,
-            self.d_hidden,
-            self._d_hidden_by_series,
-            self._d_cell,
-            self._e,
-        )
+        d_h, d_h_by_series, d_c, e = self.d_hidden, self._d_hidden_by_series, self._d_cell, self._e
         matmul, recurrent = self._matmul, _stacked(self._recurrent_copy)
         d_weights, gradient = _stacked(self._d_weights), _stacked(self.gradient)
         np.copyto(self._recurrent_copy, self._recurrent)
@@ -153,7 +145,6 @@ class LstmLayer:
         ):
             multiply(d_h, Q, d_c)
             add(d_c, e, d_c)
-            multiply(d_c, half, d_c)
             multiply(P_o, d_h, P_o)
             multiply(P_i_f, d_c, P_i_f)
             multiply(P_g, d_c, Q)  # the place of Q completes [o i f g]
@@ -173,4 +164,4 @@ def _stacked(array: Array) -> Array:
     return array[0] if len(array) == 1 else array
 
 
-_CALLS: Final = (np.multiply, np.add, np.subtract, np.tanh, np.copyto)
+_CALLS: Final = (np.multiply, np.add, np.subtract, np.divide, np.exp, np.tanh, np.copyto)

@@ -35,9 +35,7 @@ class Network:
     ) -> None:
         self.shape: Final = shape
         self.parameters: Final = Parameters(shape, dtype)
-        self.layer: Final = LstmLayer(
-            shape, self.parameters.scaled.lstm, self.parameters.gradient.lstm, dtype
-        )
+        self.layer: Final = LstmLayer(shape, self.parameters.true.lstm, self.parameters.gradient.lstm, dtype)
         self.heads: Final = LinearHeads(shape, self.parameters, self.layer, dtype)
         self._adam = Adam(self.parameters.true, self.parameters.gradient, shape.inputs, penalty, clip)
         self._load_series(inputs, targets, dtype)
@@ -67,7 +65,6 @@ class Network:
         self.heads.forward()
         loss = self.heads.backward()
         self.layer.backward()
-        self.parameters.unscale_gradient()
         return loss
 
     def step(self, windows: Index, rate: float) -> Array:
@@ -75,7 +72,6 @@ class Network:
         self.load(windows)
         loss = self.gradient()
         self._adam.update(rate)
-        self.parameters.rescale()
         return loss
 
 

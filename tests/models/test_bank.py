@@ -249,3 +249,12 @@ def test_room_for_more_models_keeps_those_that_are_there(live: lstm.LiveLstm) ->
     live.grow(64)
     live.put(2, model_of(name, 2))
     assert bits(live.forecast(slot, view)) == before
+
+
+def test_absurd_inputs_shut_gates_and_overflow_nothing() -> None:
+    live = lstm.LiveLstm(4)
+    live.grow(1)
+    live.put(0, model_of("lstm", 0))
+    view = MARKET.take(np.array([0]))
+    view.window[:] *= 1e6
+    assert np.isfinite(live.forecast(np.array([0]), view).log_scale).all()

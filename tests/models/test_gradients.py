@@ -51,7 +51,6 @@ def network_of(shape: Shape, seed: int = 0) -> Network:
     targets = [rng.standard_normal((length - shape.steps + 1, shape.outputs)) for length in lengths]
     network = Network(shape, inputs, targets, dtype=np.float64)
     network.parameters.true.flat[:] = 0.5 * rng.standard_normal(network.parameters.true.flat.size)
-    network.parameters.rescale()
     network.load(np.stack([rng.permutation(7)[: shape.batch] for _ in range(shape.series)]))
     return network
 
@@ -92,9 +91,9 @@ def test_the_gradient_of_the_lstm_layer_is_that_of_finite_differences(shape: Sha
 def test_the_gradients_of_the_heads_are_those_of_finite_differences(shape: Shape) -> None:
     rng = np.random.default_rng(2)
     parameters = Parameters(shape, np.float64)
-    layer = LstmLayer(shape, parameters.scaled.lstm, parameters.gradient.lstm, np.float64)
+    layer = LstmLayer(shape, parameters.true.lstm, parameters.gradient.lstm, np.float64)
     heads = LinearHeads(shape, parameters, layer, np.float64)
-    parameters.scaled.flat[:] = rng.standard_normal(parameters.scaled.flat.size)
+    parameters.true.flat[:] = rng.standard_normal(parameters.true.flat.size)
     layer.hidden[:] = rng.standard_normal(layer.hidden.shape)
     heads.targets[:] = rng.standard_normal(heads.targets.shape)
 
@@ -104,9 +103,9 @@ def test_the_gradients_of_the_heads_are_those_of_finite_differences(shape: Shape
         return float(heads.backward().sum())
 
     loss()
-    gradient, scaled = parameters.gradient, parameters.scaled
+    gradient, true = parameters.gradient, parameters.true
     exact = [array.copy() for array in (gradient.heads, gradient.bias, layer.d_hidden)]
-    for own, at in zip(exact, (scaled.heads, scaled.bias, layer.hidden), strict=True):
+    for own, at in zip(exact, (true.heads, true.bias, layer.hidden), strict=True):
         assert_agree(own, numerical_gradient(loss, at))
 
 
@@ -116,7 +115,6 @@ def test_the_gradient_of_the_whole_network_is_that_of_finite_differences(shape: 
     parameters = network.parameters
 
     def loss() -> float:
-        parameters.rescale()
         return float(network.gradient().sum())
 
     loss()
@@ -164,8 +162,16 @@ def test_float32_computes_what_float64_does() -> None:
     parameters = 0.2 * rng.standard_normal(wide.parameters.true.flat.size)
     for network in (narrow, wide):
         network.parameters.true.flat[:] = parameters
-        network.parameters.rescale()
         network.load(np.stack([np.arange(16), np.arange(16) + 40]))
     np.testing.assert_allclose(narrow.gradient(), wide.gradient(), rtol=1e-5)
     assert narrow.parameters.gradient.flat.dtype == np.float32
     np.testing.assert_allclose(narrow.parameters.gradient.flat, wide.parameters.gradient.flat, atol=2e-6)
+
+
+def test_gates_that_are_wide_open_or_shut_overflow_nothing() -> None:
+    network = network_of(SINGLE)
+    network.layer.inputs *= 1e6
+    network.layer.input_rows[:] = network.layer.inputs.transpose(0, 2, 3, 1)
+    loss = network.gradient()
+    assert np.isfinite(loss).all()
+    assert np.isfinite(network.parameters.gradient.flat).all()

@@ -56,7 +56,6 @@ def trained(jobs: Sequence[Job], shape: Shape) -> list[bytes]:
     true = network.parameters.true
     for at, each in enumerate(jobs):
         true.lstm[at], true.heads[at] = each.lstm, each.heads
-    network.parameters.rescale()
     batches = np.stack([each.batches for each in jobs], axis=1)
     losses = np.array([network.step(windows, 3e-3) for windows in batches])
     return [
