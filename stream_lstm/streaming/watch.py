@@ -90,11 +90,23 @@ def _cancelled_by_signals(task: "asyncio.Task[None]") -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
+@contextmanager
+def _quiet_client() -> Iterator[None]:
+    """While Kafka is away its client logs hundreds of lines, and the view says since when nothing comes."""
+    client = logging.getLogger("aiokafka")
+    level = client.level
+    client.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        client.setLevel(level)
+
+
 async def _draw(tail: Tail, choice: Choice, console: Console) -> None:
     board = Board()
     view = LiveTable(board, horizons=list(choice.horizons))
     async with tail:
-        with Live(view, console=console, auto_refresh=False) as live:
+        with _quiet_client(), Live(view, console=console, auto_refresh=False) as live:
             drawn = time.monotonic()
             while True:
                 for topic, record in await tail.poll(_DRAW_SECONDS):

@@ -15,6 +15,7 @@ from stream_lstm.errors import TopicMissing
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.batch_producer import BatchProducer
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.topics import TopicNames, specs
 from stream_lstm.streaming.watch import watch
@@ -119,6 +120,26 @@ async def test_on_a_terminal_it_draws_a_table_that_stays_at_the_end(
     assert "stream-lstm: 1 series" in text
     assert "ETH" not in text
     assert screen.getvalue().endswith("\x1b[?25h")  # the cursor is back
+
+
+async def test_while_kafka_is_away_the_view_stays_and_says_since_when(
+    private_kafka: EmbeddedKafka, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection, names, screen = (
+        KafkaConnection(private_kafka.bootstrap_servers),
+        TopicNames(prefix),
+        io.StringIO(),
+    )
+    await topic_admin.create(connection, specs(names, []), Deadline(30))
+    terminal = Console(file=screen, force_terminal=True, width=100, height=30)
+    async with watching(connection, names, console=terminal):
+        while "Waiting for the first prediction" not in screen.getvalue():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(private_kafka.kill)
+        while "last message 4s ago" not in screen.getvalue():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(private_kafka.restart)
+    assert [record for record in caplog.records if record.name.startswith("aiokafka")] == []
 
 
 async def test_a_missing_topic_ends_it_with_the_way_out(connection: KafkaConnection, prefix: str) -> None:
