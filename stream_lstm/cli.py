@@ -1,10 +1,12 @@
 """The command line: each command calls one function of a package."""
 
 import asyncio
+import logging
 import os
 import sys
 import time
 from collections.abc import Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -54,6 +56,92 @@ def run(config: Config = None, set: Set = None) -> None:
     settings = _settings(config, set)
     configure(settings.log.format, settings.log.level)
     _loop(service.run(settings))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float | None, typer.Option("--for", help="End after so many seconds.")] = None,
+    speed: Annotated[float, typer.Option(help="Candles per second and series.")] = 10.0,
+    series: Annotated[int, typer.Option(help="Series of the synthetic market.")] = 6,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", metavar="FILE.csv[.gz]", help="Real candles instead.")
+    ] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More for --data.")] = None,
+    json: Json = False,
+) -> None:
+    """Kafka, a worker and a market on this machine, live, until Ctrl-C."""
+    from stream_lstm.demo import show
+    from stream_lstm.demo.screen import Screen
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a leader that is not elected yet is no news
+    wanted = show.Wanted(seconds=seconds, speed=speed, series=series, files=[*(data or []), *(files or [])])
+    with Screen(live=not json and sys.stdout.isatty()) as screen:
+        summary = _loop(show.run(wanted, screen, screen.step))
+    if summary is not None and (json or not sys.stdout.isatty()):
+        _print_json(asdict(summary))
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE.csv[.gz]]...")] = None,
+    config: Config = None,
+    set: Set = None,
+    synthetic: Annotated[int, typer.Option(help="Series of a synthetic market instead of files.")] = 0,
+    topic: Annotated[str | None, typer.Option(help="Instead of the first input topic.")] = None,
+    exchange: Annotated[str, typer.Option(help="Exchange of the files' candles.")] = "binance",
+    speed: Annotated[
+        float | None, typer.Option(help="Candles per second and series; without it as fast as possible.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Publish candle files, or a synthetic market, into an input topic."""
+    from stream_lstm.streaming.assembly import connection_of
+    from stream_lstm.streaming.replay import Replay, replay
+    from stream_lstm.terminal.progress import counting
+
+    settings = _settings(config, set)
+    named = topic or next((each.topic for each in settings.inputs if each.topic is not None), None)
+    if named is None:
+        raise SettingsError("`inputs` has only patterns: say with --topic which topic is to be filled")
+    wanted = Replay(files=files or [], synthetic=synthetic, exchange=exchange, speed=speed)
+    with counting("candles", shown=not json) as progress:
+        sent = _loop(replay(connection_of(settings), named, wanted, warn=_warn, progress=progress))
+    if json:
+        _print_json({"topic": named, "candles": sent})
+    else:
+        typer.echo(f"{sent:,} candles are in {named}")
+
+
+@app.command()
+def watch(
+    config: Config = None,
+    set: Set = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+    horizon: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="2d", help="Begin so long ago, not now.")] = None,
+    json: Json = False,
+) -> None:
+    """Watch what is predicted: a live table, or with --json a line per prediction."""
+    from stream_lstm.settings.durations import seconds
+    from stream_lstm.streaming.assembly import connection_of
+    from stream_lstm.streaming.topics import TopicNames
+    from stream_lstm.streaming.watch import watch
+
+    settings = _settings(config, set)
+    try:
+        since_seconds = None if since is None else seconds(since)
+    except ValueError as error:
+        raise SettingsError(f"--since {since}: {error}") from None
+    _loop(
+        watch(
+            connection_of(settings),
+            TopicNames(settings.topics.prefix),
+            symbols=symbol or (),
+            horizons=horizon or (),
+            since_seconds=since_seconds,
+            as_json=json,
+        )
+    )
 
 
 @app.command()
@@ -158,6 +246,10 @@ def _loop(work: Coroutine[Any, Any, Any]) -> Any:
 def _print_json(value: object) -> None:
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
     sys.stdout.flush()
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"stream-lstm: {text}", err=True)
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
