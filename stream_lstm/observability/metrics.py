@@ -68,7 +68,7 @@ class StreamMetrics:
         histogram = partial(Histogram, namespace=_PREFIX, registry=registry)
         self.candles = counter(
             "candles_total",
-            "Candle updates by what became of them: open, closed, duplicate, correction, late, gap.",
+            "Updates by what became of them: open, closed, duplicate, correction, late, bad, skipped.",
             ("format", "outcome"),
         )
         self.dead_letters = counter(

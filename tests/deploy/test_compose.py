@@ -1,0 +1,114 @@
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from stream_lstm.cli import app
+from stream_lstm.settings import load
+from stream_lstm.settings.sections import Worker
+
+Services = Mapping[str, Mapping[str, Any]]
+OURS = ("topics", "worker", "feeder")
+
+
+def listeners(text: str) -> dict[str, str]:
+    """Addresses by the names of Kafka's listeners."""
+    return dict(each.split("://") for each in text.split(","))
+
+
+def test_the_compose_file_satisfies_the_compose_specification(root: Path) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run(
+        [*check, "docker-compose.yml"], cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_three_services_run_our_image(ours: Services) -> None:
+    assert tuple(ours) == OURS
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_command_of_a_service_is_one_that_the_command_line_understands(ours: Services, name: str) -> None:
+    context = typer.main.get_command(app).make_context("stream-lstm", list(ours[name]["command"]))
+    while hasattr(context.command, "resolve_command"):
+        words = [*context._protected_args, *context.args]
+        found, command, rest = context.command.resolve_command(context, words)
+        context = command.make_context(found, rest, parent=context)  # refuses unknown options and values
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_environment_of_a_service_is_settings_that_reach_its_kafka(services: Services, name: str) -> None:
+    settings = load(None, [], services[name]["environment"])
+    kafka = services["kafka"]["environment"]
+    assert settings.kafka.bootstrap_servers in listeners(kafka["KAFKA_ADVERTISED_LISTENERS"]).values()
+    assert settings.kafka.bootstrap_servers.startswith("kafka:")
+
+
+def test_the_worker_publishes_from_the_beginning(services: Services) -> None:
+    assert load(None, [], services["worker"]["environment"]).start_at == "earliest"
+
+
+def test_the_feeder_writes_where_the_worker_reads(services: Services) -> None:
+    command = services["feeder"]["command"]
+    topic = command[command.index("--topic") + 1]
+    assert topic in [each.topic for each in load(None, [], services["worker"]["environment"]).inputs]
+
+
+def test_candles_of_the_past_are_kept(services: Services) -> None:
+    assert "--keep-for-ever" in services["topics"]["command"]
+
+
+def test_whoever_needs_topics_waits_until_they_are_made(services: Services) -> None:
+    assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+    for name in ("worker", "feeder"):
+        assert services[name]["depends_on"] == {"topics": {"condition": "service_completed_successfully"}}
+
+
+def test_whoever_is_waited_for_can_say_that_it_is_healthy(services: Services) -> None:
+    for service in services.values():
+        for name, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert services[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_can_write_to_the_store_and_to_tmp_alone(ours: Services, name: str) -> None:
+    service = ours[name]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == "/tmp"
+    assert service.get("volumes", []) == (["store:/var/lib/stream-lstm"] if name == "worker" else [])
+
+
+def test_no_container_has_privileges(services: Services) -> None:
+    for service in services.values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_a_worker_is_given_the_time_that_it_needs_to_stop(services: Services) -> None:
+    grace = services["worker"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > Worker().shutdown_timeout
+
+
+def test_nothing_is_open_to_other_machines(services: Services) -> None:
+    for service in services.values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_images_of_others_are_pinned_to_a_version(services: Services, ours: Services) -> None:
+    for name in services.keys() - ours.keys():
+        _, _, tag = services[name]["image"].partition(":")
+        assert any(part.isdecimal() for part in tag.lstrip("v").split("."))
+
+
+def test_everything_that_is_mounted_is_there(root: Path, services: Services, read_yaml: Any) -> None:
+    volumes = read_yaml("docker-compose.yml")["volumes"]
+    for service in services.values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert source in volumes or (source.startswith("./") and (root / source).is_dir())
