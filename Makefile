@@ -2,15 +2,24 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SMOKE := build/smoke
+PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 ARGS ?=
 
-.PHONY: setup demo test test-all check lint types bench clean
+.PHONY: setup demo test test-all check lint types bench smoke clean help
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "stream-lstm needs Python 3.11 or newer; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[embedded]" --group dev
+	$(PIP) -e ".[embedded]" --group dev
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.ready constraints-peers.txt
+	$(PIP) -c constraints-peers.txt --group peers
 	@touch $@
 
 setup: $(VENV)/.ready  ## .venv with everything
@@ -21,7 +30,7 @@ demo: setup  ## embedded Kafka, worker, feeder and a live table; ARGS="--for 60 
 test: setup  ## the fast suite, real Kafka included
 	$(BIN)/pytest -m "not slow" $(ARGS)
 
-test-all: setup
+test-all: setup  ## every test
 	$(BIN)/pytest $(ARGS)
 
 lint: setup
@@ -32,6 +41,21 @@ types: setup
 	$(BIN)/mypy
 
 check: lint types test  ## what must hold before a commit
+
+bench: $(VENV)/.peers  ## every benchmark, results in benchmarks/results
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/bank.py
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/latency.py
+
+smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten seconds
+	rm -rf $(SMOKE)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(SMOKE) .
+	$(PYTHON) -m venv $(SMOKE)/venv
+	$(SMOKE)/venv/bin/python -m pip install --quiet -c constraints.txt "$$(echo $(SMOKE)/*.whl)[embedded]"
+	cd $(SMOKE) && venv/bin/stream-lstm config show --json > config.json
+	cd $(SMOKE) && venv/bin/stream-lstm demo --for 10 --json | tee demo.json
+	$(PYTHON) -c 'import json; assert json.load(open("$(SMOKE)/demo.json"))["predictions"] > 0'
 
 clean:
 	rm -rf $(VENV) dist build

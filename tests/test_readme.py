@@ -1,0 +1,38 @@
+"""The README's commands are commands that there are."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from stream_lstm.cli import app
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+LINES = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
+COMMANDS = [line for line in LINES if "stream-lstm " in line and not line.startswith(("git", "make"))]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_of_the_readme_is_there_with_its_options(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    words = words[words.index("stream-lstm") + 1 :]
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context("stream-lstm", words)  # raises on what it does not know
+
+
+def test_the_make_targets_of_the_readme_exist() -> None:
+    wanted = {target for line in LINES for target in re.findall(r"\bmake ([a-z-]+)", line)}
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert wanted
+    assert wanted <= set(targets)
+
+
+def test_the_files_that_the_readme_points_to_exist() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
