@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SMOKE := build/smoke
 PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
+# Half of the tests wait for Kafka: two processes, each with a broker of its own, are done sooner.
+PARALLEL := -n 2 --dist loadfile
 ARGS ?=
 
 .PHONY: setup demo test test-all check lint types bench smoke clean help
@@ -28,10 +30,10 @@ demo: setup  ## embedded Kafka, worker, feeder and a live table; ARGS="--for 60 
 	@$(BIN)/stream-lstm demo $(ARGS)
 
 test: setup  ## the fast suite, real Kafka included
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(BIN)/pytest -m "not slow" $(PARALLEL) $(ARGS)
 
 test-all: setup  ## every test
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from stream_lstm.settings import Settings, load
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +46,8 @@ def main() -> None:
         _fail(error, EXIT_USAGE)
     except StreamLstmError as error:
         _fail(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
 
 
 @app.command()
