@@ -1,5 +1,7 @@
 """The README's commands are commands that there are."""
 
+import doctest
+import gzip
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from stream_lstm.candles.synthetic import market
 from stream_lstm.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +27,21 @@ def test_a_command_of_the_readme_is_there_with_its_options(line: str) -> None:
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     command.make_context("stream-lstm", words)  # raises on what it does not know
+
+
+def test_what_the_readme_shows_in_python_is_what_python_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_ms, bars = market(["BTCUSDT"], step_ms=3_600_000, start_ms=1_600_000_200_000, candles=500, seed=2)[
+        "BTCUSDT"
+    ]
+    with gzip.open(tmp_path / "BTCUSDT-1h.csv.gz", "wt") as file:
+        for at, row in zip(open_ms.tolist(), bars.tolist(), strict=True):
+            file.write(f"{at},{','.join(map(repr, row))}\n")
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert result.attempted > 4
+    assert result.failed == 0
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from stream_lstm.contracts.forecast import Forecast
+from stream_lstm.contracts.quantiles import price_at, probability_above
 from stream_lstm.contracts.wire import EpochMs, Message, Name, Price, Share, length_ms
 
 Fraction = Annotated[float, Field(ge=0, description="As a fraction of the last close: 0.01 is 1%.")]
@@ -113,6 +114,17 @@ class Prediction(Forecast):
     features: Features
     model_info: ModelInfo
     generated_at: EpochMs = Field(description="Wall clock of the worker; all that differs in a repeat.")
+
+    def quantile(self, level: float) -> float:
+        """The price that is exceeded with probability 1 − `level`, between 0.01 and 0.99.
+
+        Raises `ValueError` for a level beyond the outermost of `quantiles`.
+        """
+        return price_at(self.quantiles, level)
+
+    def probability_above(self, price: float) -> float:
+        """The probability of ending above `price`, at most that of the outermost of `quantiles`."""
+        return probability_above(self.quantiles, price)
 
     @field_validator("quantiles")
     @classmethod
