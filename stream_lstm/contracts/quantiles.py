@@ -14,7 +14,7 @@ def price_at(quantiles: Mapping[str, float], level: float) -> float:
 
     Raises `ValueError` for a level outside those that are named.
 
-    >>> price_at({"0.1": 90.0, "0.5": 100.0, "0.9": 110.0}, 0.5)
+    >>> round(price_at({"0.1": 90.0, "0.5": 100.0, "0.9": 110.0}, 0.5), 9)
     100.0
     """
     levels, logs = _curve(quantiles)
