@@ -45,12 +45,15 @@ asyncio.run(watch(float(sys.argv[1])))
 
 
 class Scrape(NamedTuple):
-    """Histograms of a worker, by name, and how many models it has trained."""
+    """Histograms of a worker, by name, and what it says of its models."""
 
     latency: Histogram
     turns: Histogram
     loop: Histogram
     trainings: float
+    """Models trained since its start."""
+    answered: float
+    """Series that have a model."""
 
 
 async def scraped(worker: WorkerProcess) -> Scrape:
@@ -58,16 +61,18 @@ async def scraped(worker: WorkerProcess) -> Scrape:
     assert worker.address
     answer = await asyncio.to_thread(urllib.request.urlopen, f"{worker.address}/metrics", None, 5)
     buckets: dict[str, list[tuple[float, float]]] = {}
-    trainings = 0.0
+    trainings = answered = 0.0
     for family in text_string_to_metric_families(answer.read().decode()):
         for sample in family.samples:
             if sample.name.endswith("_bucket") and sample.labels.get("since", "record") == "record":
                 buckets.setdefault(family.name, []).append((float(sample.labels["le"]), sample.value))
             if sample.name == "stream_lstm_trainings_total" and sample.labels["outcome"] == "trained":
                 trainings = sample.value
+            if sample.name == "stream_lstm_models" and sample.labels["state"] != "missing":
+                answered += sample.value
     made = {name: Histogram(*zip(*sorted(pairs), strict=True)) for name, pairs in buckets.items()}
     names = ("candle_to_prediction_seconds", "turn_cpu_seconds", "event_loop_lag_seconds")
-    return Scrape(*(made.get(f"stream_lstm_{name}", Histogram()) for name in names), trainings)
+    return Scrape(*(made.get(f"stream_lstm_{name}", Histogram()) for name in names), trainings, answered)
 
 
 async def ready(worker: WorkerProcess) -> None:
@@ -126,7 +131,7 @@ async def minutes(
         Tail(place.connection, {PREDICTIONS: PREDICTIONS}) as tail,
     ):
         await ready(worker)
-        while (await scraped(worker)).trainings < _SERIES:
+        while (await scraped(worker)).answered < _SERIES:
             await one_in_flight(feeder, tail, market, 2)
         for run in range(runs):
             before = await scraped(worker)
