@@ -27,6 +27,7 @@ Place = tuple[str, int]
 Fetched = dict[TopicPartition, list[ConsumerRecord]]
 
 _STOP_SECONDS: Final = 5.0
+_POSITION_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +186,11 @@ class GroupConsumer:
         """
         lags = {}
         for at in self._next.keys() & self._consumer.assignment():
-            end = self._consumer.highwater(at)
-            if end is not None:
-                lags[at] = max(end - await self._consumer.position(at), 0)
+            with suppress(KafkaError, TimeoutError):  # of a partition that is being revoked
+                end = self._consumer.highwater(at)
+                if end is not None:
+                    async with asyncio.timeout(_POSITION_SECONDS):
+                        lags[at] = max(end - await self._consumer.position(at), 0)
         return lags
 
     def last_answer_ms(self) -> int | None:

@@ -140,6 +140,8 @@ class Restorer:
                 break
             except StreamLstmError as error:
                 log.warning("%s-%d cannot be restored yet, again in %.1f s: %s", *place, wait, error)
+            except Exception:  # whatever it is, a partition that nobody restores would never be read again
+                log.exception("%s-%d cannot be restored yet, again in %.1f s", *place, wait)
             await asyncio.sleep(wait)
             wait = min(2 * wait, _BACK_OFF[1])
         self._tasks.pop(place, None)

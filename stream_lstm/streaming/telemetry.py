@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from stream_lstm.candles import reasons
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.forecasting.series import Series
@@ -14,6 +15,7 @@ from stream_lstm.observability.metrics import Metrics
 from stream_lstm.streaming.partition import Cause, Taken, TopicPartition
 from stream_lstm.streaming.trainer import Trained, Trainer
 
+_REASONS: Final = tuple(value for name, value in vars(reasons).items() if name.isupper())
 _OUTCOMES: Final = {"new": "closed", "pending": "open"}
 """Names of outcomes on the wire of the metrics, where they differ from ours."""
 
@@ -24,6 +26,10 @@ class Telemetry:
     def __init__(self, metrics: Metrics, confidence: float) -> None:
         self.metrics = metrics
         self._nominal = f"{confidence:g}"
+        for reason in _REASONS:  # from zero on, so that the first one counts as a rise
+            metrics.stream.dead_letters.labels(reason)
+        for outcome in ("trained", "failed", "dropped"):
+            metrics.models.trainings.labels(outcome)
         self._positions: dict[TopicPartition, int] = {}
 
     def taken(self, taken: Taken) -> None:
@@ -98,11 +104,15 @@ class Telemetry:
                 ages.append((series.last.close_ms - series.model.metadata.trained_at) / 1000)
         for state, count in states.items():
             models.models.labels(state).set(count)
+        models.age_seconds.clear()  # a worker that has lost its series knows of no age
         if ages:
             models.age_seconds.labels("median").set(float(np.median(ages)))
             models.age_seconds.labels("oldest").set(max(ages))
+        forecasts = self.metrics.forecasts
         models.training_queue_length.set(trainer.queued)
         models.training_backlog_seconds.set(trainer.backlog_seconds)
+        for quality in (forecasts.coverage_ratio, forecasts.skill_ratio, forecasts.bias_ratio):
+            quality.clear()
         if all_series:
             self._quality(engine, all_series)
             self._per_series(engine, all_series)

@@ -35,6 +35,9 @@ class Trained(NamedTuple):
     error: str | None
 
 
+Job = tuple[TrainingRequest, TrainingSet]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerConfig:
     """How trainings run."""
@@ -84,12 +87,13 @@ class Trainer:
         self._running = 0
         self._work = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
+        self._processes: dict[int, TrainingProcess] = {}
         self._on_end = on_end
 
     def start(self) -> None:
         """Start the slots; processes are spawned when there is work."""
         self._slots = [
-            asyncio.create_task(self._slot(), name="trainer") for _ in range(self.config.processes)
+            asyncio.create_task(self._slot(slot), name="trainer") for slot in range(self.config.processes)
         ]
 
     async def stop(self) -> None:
@@ -97,6 +101,8 @@ class Trainer:
         for slot in self._slots:
             slot.cancel()
         await asyncio.gather(*self._slots, return_exceptions=True)
+        for number in [*self._processes]:
+            self._kill(number)
 
     def submit(self, request: TrainingRequest) -> None:
         """Queue a training."""
@@ -125,59 +131,69 @@ class Trainer:
         """How long the queue will take."""
         return self.queued * self.seconds_per_training / self.config.processes
 
-    async def _slot(self) -> None:
-        process: TrainingProcess | None = None
-        try:
-            while True:
-                await self._work.wait()
-                requests = self._next()
-                if not requests:
-                    self._work.clear()
-                    continue
-                if process is None or process.jobs >= self.config.recycle_after:
-                    if process is not None:
-                        process.kill()
-                    process = await asyncio.to_thread(self._spawn)
-                process = await self._train(process, requests)
-        finally:
-            if process is not None:
-                process.kill()
-
-    def _spawn(self) -> TrainingProcess:
-        return TrainingProcess(self.config.store_url, self.config.nice, self.config.keep_models)
+    async def _slot(self, slot: int) -> None:
+        while True:
+            await self._work.wait()
+            if not self._queue:
+                self._work.clear()
+            elif jobs := self._jobs(self._next()):
+                await self._train(slot, jobs)
 
     def _next(self) -> list[TrainingRequest]:
         """A stack of what is most needed, leaving the other slots their share."""
         share = -(-len(self._queue) // self.config.processes)
         return [heapq.heappop(self._queue).request for _ in range(min(STACK, share))]
 
-    async def _train(
-        self, process: TrainingProcess, requests: list[TrainingRequest]
-    ) -> TrainingProcess | None:
-        """One stack; returns the process if it lives on."""
-        jobs = self._jobs(requests)
-        if not jobs:
-            return process
+    async def _train(self, slot: int, jobs: list[Job]) -> None:
+        """One stack, to its end."""
         self._running += len(jobs)
         began = time.monotonic()
-        work = asyncio.to_thread(process.fit, self.config.model_type, [data for _, data in jobs])
         try:
-            results = await asyncio.wait_for(work, self.config.timeout_s * len(jobs))
-            survivor: TrainingProcess | None = process
-        except (TimeoutError, TrainingFailed) as error:
-            process.kill()
-            survivor = None
-            told = str(error) or f"no result within {self.config.timeout_s:g} s (training.timeout)"
-            results = [Fitted(None, None, int((time.monotonic() - began) * 1000), told)] * len(jobs)
+            results = await self._results(slot, jobs)
+        except TrainingFailed as error:
+            milliseconds = int((time.monotonic() - began) * 1000)
+            results = [Fitted(None, None, milliseconds, str(error))] * len(jobs)
         finally:
             self._running -= len(jobs)
         self._note_duration((time.monotonic() - began) / len(jobs))
         for (request, _), result in zip(jobs, results, strict=True):
             self._end(request, result)
         self._on_end()
-        return survivor
 
-    def _jobs(self, requests: list[TrainingRequest]) -> list[tuple[TrainingRequest, TrainingSet]]:
+    async def _results(self, slot: int, jobs: list[Job]) -> list[Fitted]:
+        """What a process makes of a stack. Raises `TrainingFailed`, and then the process is gone."""
+        try:
+            process = await self._process(slot)
+            async with asyncio.timeout(self.config.timeout_s * len(jobs)):
+                return await asyncio.to_thread(
+                    process.fit, self.config.model_type, [data for _, data in jobs]
+                )
+        except TimeoutError as error:
+            self._kill(slot)
+            limit = f"no result within {self.config.timeout_s:g} s per series (training.timeout)"
+            raise TrainingFailed(limit) from error
+        except (TrainingFailed, OSError) as error:
+            self._kill(slot)
+            raise TrainingFailed(str(error)) from error
+
+    async def _process(self, slot: int) -> TrainingProcess:
+        """The process of a slot; a fresh one where there is none, or it has worked enough."""
+        process = self._processes.get(slot)
+        if process is not None and process.jobs >= self.config.recycle_after:
+            self._kill(slot)
+            process = None
+        if process is None:
+            process = self._processes[slot] = await asyncio.to_thread(self._spawned)
+        return process
+
+    def _spawned(self) -> TrainingProcess:
+        return TrainingProcess(self.config.store_url, self.config.nice, self.config.keep_models)
+
+    def _kill(self, slot: int) -> None:
+        if (process := self._processes.pop(slot, None)) is not None:
+            process.kill()
+
+    def _jobs(self, requests: list[TrainingRequest]) -> list[Job]:
         """What there is to fit; a series that has begun anew meanwhile is told as ended without a model."""
         jobs = []
         for request in requests:

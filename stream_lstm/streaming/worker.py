@@ -80,8 +80,8 @@ class Worker:
             await self._rebalance(change)
         for loaded in self.restorer.finished():
             self._open(loaded)
-        if finished := self.trainer.finished():
-            self._restart(await self.arrivals.take(finished))
+        if lost := await self.arrivals.take(self.trainer.finished()):
+            self._restart(lost)
         busy = any(partition.ready for partition in self.partitions.values())
         self._feed(await self.group.poll(_FETCH, 0 if busy else _IDLE_SECONDS))
         with self._pace.measure():
@@ -91,9 +91,10 @@ class Worker:
         if taken:
             self.telemetry.turned(self._pace.seconds)
         await self._publish(leaving, said.values())
-        for one in taken.values():
-            for request in one.requests:
-                self.trainer.submit(request)
+        for place, one in taken.items():
+            if place in self.partitions:  # not if it was lost just now
+                for request in one.requests:
+                    self.trainer.submit(request)
         caught_up = await self.lookout.look()
         if self._replaying:
             self._tell_live(caught_up)
@@ -140,6 +141,7 @@ class Worker:
         """Restore partitions whose state is ahead of the log, or behind its beginning."""
         places = _plain(partitions)
         self._drop(places)
+        self.progress.phase(restored=False)
         self.restorer.begin(place for place in places if place in self.group.owned)
 
     def _open(self, loaded: Loaded) -> None:
