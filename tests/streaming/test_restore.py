@@ -1,0 +1,204 @@
+"""Which models a replay installs, and what happens when one cannot be had."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from stream_lstm.candles.formats import NO_PIN
+from stream_lstm.candles.series import SeriesKey
+from stream_lstm.candles.synthetic import market
+from stream_lstm.errors import BrokerError
+from stream_lstm.features import FeatureSet
+from stream_lstm.models.files import to_safetensors
+from stream_lstm.models.registry import fit
+from stream_lstm.models.training_set import TrainingSet
+from stream_lstm.registry.models import ModelStore
+from stream_lstm.streaming.connection import KafkaConnection
+from stream_lstm.streaming.facts import Fact, encode
+from stream_lstm.streaming.partition import Position
+from stream_lstm.streaming.restore import Loaded, RestoreConfig, Restorer, needed
+
+CreateTopic = Callable[..., Awaitable[str]]
+Produce = Callable[..., Awaitable[None]]
+HOUR = 3_600_000
+BTC = SeriesKey("binance", "BTC", "1h")
+ETH = SeriesKey("binance", "ETH", "1h")
+
+
+def fact(series: SeriesKey, offset: int, path: str = "m", topic: str = "candles", **more: Any) -> Fact:
+    return Fact(
+        kind=more.pop("kind", "model.trained"),
+        series=series,
+        topic=topic,
+        partition=0,
+        offset=offset,
+        body={"path": path},
+        **more,
+    )
+
+
+def test_a_replay_needs_the_last_model_before_it_and_all_after() -> None:
+    facts = [fact(BTC, 5), fact(BTC, 10), fact(ETH, 7), fact(BTC, 20), fact(ETH, 30)]
+    assert [(one.series.symbol, one.offset) for one in needed(facts, Position(10, 0))] == [
+        ("BTC", 10),
+        ("ETH", 7),
+        ("BTC", 20),
+        ("ETH", 30),
+    ]
+
+
+def test_a_model_that_came_in_the_middle_of_a_record_comes_after_it() -> None:
+    assert needed([fact(BTC, 5), fact(BTC, 10, candles=1)], Position(10, 0))[-1].candles == 1
+
+
+def test_other_facts_are_no_models() -> None:
+    assert needed([fact(BTC, 5, kind="series.paused")], Position(10, 0)) == []
+
+
+class Committed:
+    """The committed offset, after some failures."""
+
+    def __init__(self, offset: int | None, failures: int = 0) -> None:
+        self.offset, self.failures = offset, failures
+
+    async def open(self, partition: tuple[str, int]) -> int | None:
+        if self.failures:
+            self.failures -= 1
+            raise BrokerError("no coordinator") if self.failures % 2 else RuntimeError("a surprise")
+        return self.offset
+
+
+@asynccontextmanager
+async def restorer(
+    connection: KafkaConnection, events: str, store: Path, opener: Committed, told: list[Any], **options: Any
+) -> AsyncIterator[Restorer]:
+    running = Restorer(
+        RestoreConfig(**options),
+        connection,
+        events,
+        opener,
+        ModelStore(store.as_uri()),
+        lambda topic: NO_PIN,
+        on_end=lambda: None,
+        tell=lambda *event: told.append(event),
+    )
+    yield running
+    await running.stop()
+
+
+async def loaded(running: Restorer, topic: str) -> Loaded:
+    running.begin([(topic, 0)])
+    async with asyncio.timeout(40):
+        while not (finished := running.finished()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return finished[0]
+
+
+def saved_model(store: Path) -> str:
+    open_ms, bars = market(["BTC"], step_ms=HOUR, start_ms=0, candles=120, seed=1)["BTC"]
+    bars[:, :4] /= bars[0, 0]
+    data = TrainingSet(
+        str(BTC),
+        HOUR,
+        bars.astype(np.float32),
+        open_ms,
+        np.zeros(120, np.bool_),
+        FeatureSet().start(),
+        1.0,
+        (1,),
+        0,
+    )
+    model = fit("har", [data])[0]
+    return ModelStore(store.as_uri()).save(str(BTC), model.model_id, to_safetensors(model))
+
+
+@pytest.fixture
+async def candles(create_topic: CreateTopic, produce: Produce) -> str:
+    """Twenty hourly candles."""
+    topic = await create_topic()
+    body = {"exchange": "binance", "symbol": "BTC", "interval": "1h", "volume": 1.0, "closed": True}
+    body |= dict.fromkeys(("open", "high", "low", "close"), 1.0)
+    times = [1_600_000_000_000 // HOUR * HOUR + hour * HOUR for hour in range(20)]
+    values = [orjson.dumps(body | {"openTime": time}) for time in times]
+    await produce(topic, values, timestamps=[time + HOUR - 1 for time in times])
+    return topic
+
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_models_are_loaded_and_a_damaged_one_is_put_aside_and_told(
+    connection: KafkaConnection, candles: str, create_topic: CreateTopic, produce: Produce, tmp_path: Path
+) -> None:
+    events, good = await create_topic(), saved_model(tmp_path)
+    damaged = tmp_path / "models" / "damaged.safetensors"
+    damaged.write_bytes((tmp_path / good).read_bytes()[:-7])
+    facts = [
+        fact(BTC, 3, good, candles),
+        fact(BTC, 12, "models/damaged.safetensors", candles),
+        fact(BTC, 15, "models/missing.safetensors", candles),
+        fact(ETH, 12, good, "another topic"),
+    ]
+    await produce(events, [encode(one, 1) for one in facts])
+    told: list[Any] = []
+    async with restorer(connection, events, tmp_path, Committed(18), told, rewind_candles=10) as running:
+        found = await loaded(running, candles)
+    assert [(one.at.offset, one.series) for one in found.installations] == [(3, BTC)]
+    assert (found.start.seek, found.start.live_from, found.rebuilt) == (7, 18, True)
+    assert [(kind, series) for kind, _, series in told] == [("model.quarantined", BTC)]
+    assert not damaged.exists()
+    assert (tmp_path / "quarantine" / "damaged.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("committed", "start_at", "seek", "live_from", "rebuilt"),
+    [
+        (None, "earliest", 0, 0, False),
+        (None, "latest", 0, 20, False),
+        (18, "latest", 0, 18, False),
+        (99, "latest", 0, 0, True),
+    ],
+)
+async def test_where_a_partition_begins(
+    connection: KafkaConnection,
+    candles: str,
+    create_topic: CreateTopic,
+    tmp_path: Path,
+    committed: int | None,
+    start_at: str,
+    seek: int,
+    live_from: int,
+    rebuilt: bool,
+) -> None:
+    events = await create_topic()
+    opener = Committed(committed)
+    async with restorer(connection, events, tmp_path, opener, [], start_at=start_at) as running:
+        found = await loaded(running, candles)
+    assert (found.start.seek, found.start.live_from, found.rebuilt) == (seek, live_from, rebuilt)
+
+
+async def test_a_restoration_is_tried_again_whatever_went_wrong(
+    connection: KafkaConnection, candles: str, create_topic: CreateTopic, tmp_path: Path
+) -> None:
+    events, opener = await create_topic(), Committed(5, failures=2)
+    async with restorer(connection, events, tmp_path, opener, []) as running:
+        assert (await loaded(running, candles)).start.live_from == 5
+        assert running.running == 0
+
+
+async def test_a_cancelled_restoration_is_not_heard_of(
+    connection: KafkaConnection, candles: str, create_topic: CreateTopic, tmp_path: Path
+) -> None:
+    events = await create_topic()
+    async with restorer(connection, events, tmp_path, Committed(5), []) as running:
+        running.begin([(candles, 0)])
+        running.cancel([(candles, 0)])
+        await asyncio.sleep(1)
+        assert running.finished() == []
+        assert running.running == 0
