@@ -50,6 +50,8 @@ def test_a_room_imports_only_what_it_may(module: str) -> None:
     if room(module) in PURE:
         assert not outside & IMPURE_LIBRARIES, f"{module} is pure and imports {outside & IMPURE_LIBRARIES}"
         assert rooms <= PURE | {"contracts"}, f"{module} is pure and imports {rooms}"
+    if room(module) == "terminal":
+        assert rooms <= {"contracts"}, f"{module} draws what it is given and imports {rooms}"
     if outside & KAFKA_CLIENTS:
         assert room(module) in {"streaming", "client"}, f"{module} imports a Kafka client"
     if outside & STORE_CLIENTS:

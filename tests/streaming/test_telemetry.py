@@ -1,0 +1,132 @@
+"""What a worker does moves its metrics."""
+
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from stream_lstm.candles.series import Closed, SeriesKey
+from stream_lstm.candles.synthetic import market
+from stream_lstm.errors import BadCandle
+from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import Outputs, TrainingRequest
+from stream_lstm.observability.metrics import Metrics
+from stream_lstm.streaming.partition import Cause, Taken
+from stream_lstm.streaming.telemetry import Telemetry
+from stream_lstm.streaming.trainer import Trained
+
+HOUR = 3_600_000
+KEY = SeriesKey("binance", "BTC", "1h")
+
+
+class Queue:
+    """What is read of a trainer."""
+
+    queued, backlog_seconds = 3, 1.5
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics.create(per_series=True)
+
+
+@pytest.fixture
+def telemetry(metrics: Metrics) -> Telemetry:
+    return Telemetry(metrics, 0.9)
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"stream_lstm_{name}", labels)
+
+
+def an_engine(candles: int) -> tuple[Engine, list[Outputs]]:
+    engine, said = Engine(EngineConfig(model="hybrid")), []
+    open_ms, bars = market(["BTC"], step_ms=HOUR, start_ms=0, candles=candles, seed=1)["BTC"]
+    for at, row in zip(open_ms.tolist(), bars.tolist(), strict=True):
+        cause = Cause(time.monotonic() - 0.004, ())
+        engine.admit("p", Closed(KEY, HOUR, at, *row), cause, live=True)
+        said += engine.advance(0).values()
+    return engine, said
+
+
+def test_candles_count_by_what_became_of_them(metrics: Metrics, telemetry: Telemetry) -> None:
+    outcomes = {("okx", "new"): 3, ("okx", "pending"): 2, ("okx", "duplicate"): 1}
+    telemetry.taken(Taken(outcomes=Counter(outcomes)))
+    assert value(metrics, "candles_total", format="okx", outcome="closed") == 3
+    assert value(metrics, "candles_total", format="okx", outcome="open") == 2
+    assert value(metrics, "candles_total", format="okx", outcome="duplicate") == 1
+
+
+def test_dead_letters_count_by_reason_and_begin_at_zero(metrics: Metrics, telemetry: Telemetry) -> None:
+    assert value(metrics, "dead_letters_total", reason="not_json") == 0
+    record: Any = None
+    telemetry.taken(Taken(dead=[(record, BadCandle("not_json", "no"))] * 2))
+    assert value(metrics, "dead_letters_total", reason="not_json") == 2
+
+
+def test_a_candle_has_one_latency_for_all_its_horizons(metrics: Metrics, telemetry: Telemetry) -> None:
+    _, said = an_engine(102)
+    telemetry.published(said)
+    assert value(metrics, "candle_to_prediction_seconds_count", since="record") == 3
+    assert value(metrics, "candle_to_prediction_seconds_count", since="close") == 3
+    assert (value(metrics, "candle_to_prediction_seconds_sum", since="record") or 0) >= 0.012
+    for horizon in ("1h", "4h", "1d", "7d"):
+        assert value(metrics, "predictions_total", horizon=horizon, model="hybrid") == 3
+    assert value(metrics, "scores_total", horizon="1h") == 2
+
+
+def test_gauges_of_models_and_forecasts(metrics: Metrics, telemetry: Telemetry) -> None:
+    engine, _ = an_engine(150)
+    telemetry.models(engine, Queue())  # type: ignore[arg-type]
+    assert value(metrics, "models", state="missing") == 1
+    assert value(metrics, "training_queue_length") == 3
+    assert value(metrics, "training_backlog_seconds") == 1.5
+    coverage = value(metrics, "forecast_coverage_ratio", horizon="1h", nominal="0.9")
+    assert coverage is not None
+    assert 0 < coverage <= 1
+    assert coverage == value(
+        metrics,
+        "series_forecast_coverage_ratio",
+        exchange="binance",
+        symbol="BTC",
+        interval="1h",
+        horizon="1h",
+    )
+    assert value(metrics, "forecast_skill_ratio", horizon="1h") is not None
+    assert value(metrics, "forecast_bias_ratio", horizon="1h") is not None
+
+
+def test_a_worker_without_series_knows_of_no_quality(metrics: Metrics, telemetry: Telemetry) -> None:
+    engine, _ = an_engine(150)
+    telemetry.models(engine, Queue())  # type: ignore[arg-type]
+    engine.drop("p")
+    telemetry.models(engine, Queue())  # type: ignore[arg-type]
+    assert value(metrics, "models", state="missing") == 0
+    assert value(metrics, "forecast_coverage_ratio", horizon="1h", nominal="0.9") is None
+
+
+def test_positions_of_a_partition_until_it_is_forgotten(metrics: Metrics, telemetry: Telemetry) -> None:
+    place, labels = ("candles", 3), {"topic": "candles", "partition": "3"}
+    telemetry.position(place, 5, 10, int(time.time() * 1000) - 60_000)
+    assert value(metrics, "consumer_lag_records", **labels) == 5
+    assert (value(metrics, "consumer_lag_seconds", **labels) or 0) >= 60
+    moved = value(metrics, "consumer_last_progress_timestamp_seconds", **labels)
+    telemetry.position(place, 0, 10, 0)
+    assert value(metrics, "consumer_lag_seconds", **labels) == 0
+    assert value(metrics, "consumer_last_progress_timestamp_seconds", **labels) == moved
+    telemetry.forget(place)
+    assert value(metrics, "consumer_lag_records", **labels) is None
+
+
+def test_trainings_turns_and_restorations(metrics: Metrics, telemetry: Telemetry) -> None:
+    trained = Trained(TrainingRequest(KEY, "p", "expired", 0), None, None, 250, None)
+    telemetry.trained(trained, "trained")
+    telemetry.trained(trained, "failed")
+    telemetry.turned(0.004)
+    telemetry.restored(2.0)
+    assert value(metrics, "trainings_total", outcome="failed") == 1
+    assert value(metrics, "training_duration_seconds_sum") == 0.25
+    assert value(metrics, "turn_cpu_seconds_count") == 1
+    assert value(metrics, "consumer_restore_duration_seconds_count") == 1
