@@ -76,25 +76,36 @@ class Engine:
         """How well the forecasts of S series have done lately: (S, K), horizons in each series' own order."""
         return self._forecaster.record(np.array([one.row for one in series], np.intp))
 
-    def admit(self, partition: Hashable, candle: Closed, cause: object, *, live: bool) -> Admitted:
+    def admit(
+        self,
+        partition: Hashable,
+        candle: Closed,
+        cause: object,
+        *,
+        live: bool,
+        asks: bool | None = None,
+    ) -> Admitted:
         """Give a closed candle its place; the work is done by the next `advance`.
 
         `cause` comes back with everything said because of this candle. With `live` false nothing is
-        said because of it, but it counts for everything that follows.
+        said because of it, but it counts for everything that follows. `asks` is whether it may ask for a
+        training; as `live`, if not given.
         """
+        asks = live if asks is None else asks
         series = self._series.get(candle.series)
         if series is not None and (series.partition != partition or series.step_ms != candle.step_ms):
             self._forget(series)
             series = None
         if series is None:
             series = self._begin(partition, candle)
-            return self._admit_next(series, candle, "restart", cause, live)
+            return self._admit_next(series, candle, "restart", cause, live, asks)
         outcome = outcome_of(series, candle, self._waiting(series, candle.open_ms))
         if outcome == "correction":
             self._correct(series, candle, cause, live)
         if outcome != "new":
             return Admitted(outcome, None)
-        return self._admit_next(series, candle, self._continue(series, candle, cause, live), cause, live)
+        kind = self._continue(series, candle, cause, live)
+        return self._admit_next(series, candle, kind, cause, live, asks)
 
     def advance(self, now_ms: int) -> dict[Hashable, Outputs]:
         """Do the work of all admitted candles; what is said, by partition. `now_ms` becomes `generatedAt`."""
@@ -218,7 +229,9 @@ class Engine:
             self._place(series, flat_after(last, last.open_ms + index * series.step_ms), "fill", cause, live)
         return "next"
 
-    def _admit_next(self, series: Series, candle: Closed, kind: Kind, cause: object, live: bool) -> Admitted:
+    def _admit_next(
+        self, series: Series, candle: Closed, kind: Kind, cause: object, live: bool, asks: bool
+    ) -> Admitted:
         if kind in ("restart", "realign"):
             series.count, series.said_warming = 0, False
         series.count += 1
@@ -229,7 +242,7 @@ class Engine:
             series.said_warming = True
             needed: Body = {"candles": series.count, "needed": self.config.warm_up}
             self._tell(series, "series.warming_up", candle, cause, live, needed)
-        return Admitted("new", self._due(series, candle, cause) if live else None)
+        return Admitted("new", self._due(series, candle, cause, live) if asks else None)
 
     def _correct(self, series: Series, candle: Closed, cause: object, live: bool) -> None:
         assert series.last is not None
@@ -248,14 +261,14 @@ class Engine:
         self._rounds[series.placed].append(item)
         series.placed += 1
 
-    def _due(self, series: Series, candle: Closed, cause: object) -> TrainingRequest | None:
+    def _due(self, series: Series, candle: Closed, cause: object, live: bool) -> TrainingRequest | None:
         """Ask for a training once, when the series has no model or its model has expired."""
         expires = series.expires_ms
         if expires is not None and candle.close_ms < expires:
             return None
         if expires is not None and not series.said_expired:
             series.said_expired = True
-            self._tell(series, "model.expired", candle, cause, True, {"expiresAt": expires})
+            self._tell(series, "model.expired", candle, cause, live, {"expiresAt": expires})
         if series.requested or not self._trainable(series):
             return None
         series.requested = True

@@ -1,0 +1,1 @@
+"""What forecasts are worth: walk-forward backtest, references, metrics. Pure: candles in, numbers out."""
