@@ -1,12 +1,13 @@
-"""The trainings of a worker: a queue by need, processes that work it off, back-off after a failure."""
+"""The trainings of a worker: processes that work a queue off, and what comes of each training."""
 
 import asyncio
-import heapq
 import logging
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import ModelError, TrainingFailed
@@ -15,14 +16,16 @@ from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
 from stream_lstm.streaming.training_process import Fitted, TrainingProcess
+from stream_lstm.streaming.training_queue import Asked, TrainingQueue
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 TOO_YOUNG: Final = "the series began anew and has too few candles now"
 """The error of a training that is not tried again: it becomes due again by itself."""
-STACK: Final = 8
-"""Series that one process fits together at most."""
-_BACK_OFF: Final = (1.0, 300.0)  # seconds: first and longest wait after a failure
+DROPPED: Final = "the partition was lost while the training waited or ran"
+"""The error of a training that nobody waits for any more."""
 
 
 class Trained(NamedTuple):
@@ -35,7 +38,7 @@ class Trained(NamedTuple):
     error: str | None
 
 
-Job = tuple[TrainingRequest, TrainingSet]
+Job = tuple[Asked, TrainingSet]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +55,6 @@ class TrainerConfig:
     """Newest models of a series that stay in the store: a replay needs those of the time it goes over."""
     recycle_after: int = 500
     """Trainings after which a process is replaced by a fresh one."""
-
-
-@dataclass(order=True, slots=True)
-class _Waiting:
-    """A place in the queue: series without a model first, then the one that has waited longest."""
-
-    need: tuple[bool, int]
-    request: TrainingRequest = field(compare=False)
 
 
 class Trainer:
@@ -80,14 +75,15 @@ class Trainer:
         self.seconds_per_training = 0.0
         """Running mean of the wall time of a training, 0 before the first."""
         self._snapshot = snapshot
-        self._queue: list[_Waiting] = []
-        self._finished: list[Trained] = []
-        self._failures: dict[SeriesKey, int] = {}
-        self._dropped: set[Hashable] = set()
+        self._queue = TrainingQueue()
+        self._finished: list[tuple[Asked, Trained]] = []
         self._running = 0
         self._work = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
         self._processes: dict[int, TrainingProcess] = {}
+        # A thread waits for every fit: on the loop's own few, nobody else would get a turn. The second of
+        # each slot is for killing.
+        self._threads = ThreadPoolExecutor(2 * config.processes, "training")
         self._on_end = on_end
 
     def start(self) -> None:
@@ -98,28 +94,31 @@ class Trainer:
 
     async def stop(self) -> None:
         """Kill the processes and forget the queue."""
-        for slot in self._slots:
+        slots, self._slots = self._slots, []
+        for slot in slots:
             slot.cancel()
-        await asyncio.gather(*self._slots, return_exceptions=True)
-        for number in [*self._processes]:
-            self._kill(number)
+        await asyncio.gather(*slots, return_exceptions=True)
+        await asyncio.to_thread(self._end_all)
 
     def submit(self, request: TrainingRequest) -> None:
         """Queue a training."""
-        self._dropped.discard(request.partition)
-        heapq.heappush(self._queue, _Waiting((request.need != "no model", request.due_ms), request))
+        self._queue.put(request)
         self._work.set()
 
     def drop(self, partition: Hashable) -> None:
-        """Forget the queued trainings of a partition; those that run end unheard."""
-        self._queue = [place for place in self._queue if place.request.partition != partition]
-        heapq.heapify(self._queue)
-        self._dropped.add(partition)
+        """Forget the queued trainings of a partition; those that run end as `DROPPED`."""
+        self._queue.drop(partition)
 
     def finished(self) -> list[Trained]:
-        """The trainings that have ended since the last call."""
+        """The trainings that have ended since the last call. Raises what has ended a slot, a bug of ours."""
+        for slot in self._slots:
+            if slot.done():
+                slot.result()
         finished, self._finished = self._finished, []
-        return [one for one in finished if one.request.partition not in self._dropped]
+        return [
+            trained if self._queue.wants(asked) else trained._replace(model=None, error=DROPPED)
+            for asked, trained in finished
+        ]
 
     @property
     def queued(self) -> int:
@@ -136,13 +135,20 @@ class Trainer:
             await self._work.wait()
             if not self._queue:
                 self._work.clear()
-            elif jobs := self._jobs(self._next()):
+            elif jobs := self._jobs(self._queue.stack(self.config.processes)):
                 await self._train(slot, jobs)
 
-    def _next(self) -> list[TrainingRequest]:
-        """A stack of what is most needed, leaving the other slots their share."""
-        share = -(-len(self._queue) // self.config.processes)
-        return [heapq.heappop(self._queue).request for _ in range(min(STACK, share))]
+    def _jobs(self, asked: list[Asked]) -> list[Job]:
+        """What there is to fit; a series that has begun anew meanwhile is told as ended without a model."""
+        jobs = []
+        for one in asked:
+            data = self._snapshot(one.request.series)
+            if data is not None:
+                jobs.append((one, data))
+            else:
+                self._finished.append((one, Trained(one.request, None, None, 0, TOO_YOUNG)))
+                self._on_end()
+        return jobs
 
     async def _train(self, slot: int, jobs: list[Job]) -> None:
         """One stack, to its end."""
@@ -150,81 +156,79 @@ class Trainer:
         began = time.monotonic()
         try:
             results = await self._results(slot, jobs)
-        except TrainingFailed as error:
-            milliseconds = int((time.monotonic() - began) * 1000)
-            results = [Fitted(None, None, milliseconds, str(error))] * len(jobs)
         finally:
             self._running -= len(jobs)
         self._note_duration((time.monotonic() - began) / len(jobs))
-        for (request, _), result in zip(jobs, results, strict=True):
-            self._end(request, result)
+        for (asked, _), result in zip(jobs, results, strict=True):
+            self._end(asked, result)
         self._on_end()
 
     async def _results(self, slot: int, jobs: list[Job]) -> list[Fitted]:
-        """What a process makes of a stack. Raises `TrainingFailed`, and then the process is gone."""
+        """What a process makes of a stack; if it makes nothing of it, it is killed."""
+        limit_s = self.config.timeout_s
         try:
             process = await self._process(slot)
-            async with asyncio.timeout(self.config.timeout_s * len(jobs)):
-                return await asyncio.to_thread(
-                    process.fit, self.config.model_type, [data for _, data in jobs]
-                )
-        except TimeoutError as error:
-            self._kill(slot)
-            limit = f"no result within {self.config.timeout_s:g} s per series (training.timeout)"
-            raise TrainingFailed(limit) from error
+            async with asyncio.timeout(limit_s * len(jobs)):
+                return await self._aside(process.fit, self.config.model_type, [data for _, data in jobs])
+        except TimeoutError:
+            told = f"no result within {limit_s:g} s per series (training.timeout)"
         except (TrainingFailed, OSError) as error:
-            self._kill(slot)
-            raise TrainingFailed(str(error)) from error
+            told = str(error)
+        except Exception as error:  # whatever it is, it costs these trainings and not the slot
+            log.exception("a training failed in a way that we did not think of")
+            told = repr(error)
+        await self._kill(slot)
+        return [Fitted(None, None, 0, told)] * len(jobs)
 
     async def _process(self, slot: int) -> TrainingProcess:
         """The process of a slot; a fresh one where there is none, or it has worked enough."""
         process = self._processes.get(slot)
-        if process is not None and process.jobs >= self.config.recycle_after:
-            self._kill(slot)
-            process = None
-        if process is None:
-            process = self._processes[slot] = await asyncio.to_thread(self._spawned)
+        if process is not None and process.jobs < self.config.recycle_after:
+            return process
+        await self._kill(slot)
+        return await self._aside(self._spawn, slot)
+
+    def _spawn(self, slot: int) -> TrainingProcess:
+        """Noted by the thread that makes it, so that `stop` finds it even if nobody waits any more."""
+        config = self.config
+        process = TrainingProcess(config.store_url, config.nice, config.keep_models)
+        self._processes[slot] = process
         return process
 
-    def _spawned(self) -> TrainingProcess:
-        return TrainingProcess(self.config.store_url, self.config.nice, self.config.keep_models)
-
-    def _kill(self, slot: int) -> None:
+    async def _kill(self, slot: int) -> None:
         if (process := self._processes.pop(slot, None)) is not None:
+            await self._aside(process.kill)
+
+    def _end_all(self) -> None:
+        """Blocks for a moment: until every thread has seen the end of its process."""
+        for process in [*self._processes.values()]:
+            process.kill()
+        self._threads.shutdown()
+        for process in self._processes.values():  # spawned meanwhile
             process.kill()
 
-    def _jobs(self, requests: list[TrainingRequest]) -> list[Job]:
-        """What there is to fit; a series that has begun anew meanwhile is told as ended without a model."""
-        jobs = []
-        for request in requests:
-            data = self._snapshot(request.series)
-            if data is not None:
-                jobs.append((request, data))
-            else:
-                self._finished.append(Trained(request, None, None, 0, TOO_YOUNG))
-                self._on_end()
-        return jobs
+    async def _aside(self, work: Callable[..., T], *given: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *given))
 
-    def _end(self, request: TrainingRequest, result: Fitted) -> None:
+    def _end(self, asked: Asked, result: Fitted) -> None:
         model, error = None, result.error
         if result.data is not None:
             try:
                 model = from_safetensors(result.data)
             except ModelError as damaged:
                 error = str(damaged)
-        self._finished.append(Trained(request, model, result.path, result.milliseconds, error))
+        trained = Trained(asked.request, model, result.path, result.milliseconds, error)
+        self._finished.append((asked, trained))
         if error is None:
-            self._failures.pop(request.series, None)
-            return
-        failures = self._failures[request.series] = self._failures.get(request.series, 0) + 1
-        first, longest = _BACK_OFF
-        delay = min(first * 2 ** (failures - 1), longest)
-        log.warning("training of %s failed, again in %g s: %s", request.series, delay, error)
-        asyncio.get_running_loop().call_later(delay, self._again, request)
+            self._queue.succeeded(asked)
+        elif self._queue.wants(asked):
+            delay = self._queue.failed(asked)
+            log.warning("training of %s failed, again in %g s: %s", asked.request.series, delay, error)
+            asyncio.get_running_loop().call_later(delay, self._again, asked)
 
-    def _again(self, request: TrainingRequest) -> None:
-        if request.partition not in self._dropped:
-            self.submit(request)
+    def _again(self, asked: Asked) -> None:
+        self._queue.put_again(asked)
+        self._work.set()
 
     def _note_duration(self, seconds: float) -> None:
         before = self.seconds_per_training

@@ -1,6 +1,6 @@
 """A process that fits models: spawned, niced, one BLAS thread, alive as long as its parent.
 
-It reads jobs from a pipe; when the parent dies in whatever way, the pipe ends and so does the process.
+It reads jobs from a pipe; when the parent dies in whatever way, so does the process, even in a fit.
 """
 
 import logging
@@ -8,8 +8,9 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from threading import Lock, Thread
 from typing import Final, NamedTuple
 
 from threadpoolctl import threadpool_limits
@@ -24,6 +25,8 @@ from stream_lstm.registry.models import ModelStore
 log = logging.getLogger(__name__)
 
 _SPAWN: Final = get_context("spawn")
+_END_SECONDS: Final = 5.0
+"""How long a killed process may take to be gone."""
 
 
 class Fitted(NamedTuple):
@@ -38,13 +41,14 @@ class Fitted(NamedTuple):
 
 
 class TrainingProcess:
-    """One child process; `fit` blocks and belongs into a thread."""
+    """One child process. Methods block and belong into threads; `kill` may come while `fit` waits."""
 
     def __init__(self, store_url: str, nice: int, keep_models: int) -> None:
         self._pipe, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=serve, args=(theirs, store_url, nice, keep_models), daemon=True)
         self._process.start()
         theirs.close()
+        self._fitting = Lock()
         self.jobs = 0
         """Trainings done."""
 
@@ -52,9 +56,11 @@ class TrainingProcess:
         """Fit and save one model per set. Raises `TrainingFailed` if the process dies."""
         self.jobs += len(sets)
         try:
-            self._pipe.send((model_type, list(sets)))
-            results: list[Fitted] = self._pipe.recv()
+            with self._fitting:
+                self._pipe.send((model_type, list(sets)))
+                results: list[Fitted] = self._pipe.recv()
         except (EOFError, OSError) as error:
+            self._process.join(_END_SECONDS)
             raise TrainingFailed(
                 f"the training process ended (exit code {self._process.exitcode}) while it fitted "
                 f"{', '.join(one.series for one in sets)}; if the kernel killed it, it lacked memory"
@@ -64,13 +70,16 @@ class TrainingProcess:
     def kill(self) -> None:
         """End it at once; a `fit` that waits raises."""
         self._process.kill()
-        self._process.join(5)
-        self._pipe.close()
+        self._process.join(_END_SECONDS)
+        if self._fitting.acquire(timeout=_END_SECONDS):  # not under the hands of who reads from it
+            self._pipe.close()
+            self._fitting.release()
 
 
 def serve(pipe: Connection, store_url: str, nice: int, keep_models: int) -> None:
     """The child's main: fit what comes until the pipe ends, and keep the newest models of each series."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the parent's business
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
     os.nice(nice)
     store = ModelStore(store_url)
     with threadpool_limits(1):
@@ -81,6 +90,12 @@ def serve(pipe: Connection, store_url: str, nice: int, keep_models: int) -> None
                 _prune(sets, store, keep_models)
             except (EOFError, OSError):
                 return
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _prune(sets: list[TrainingSet], store: ModelStore, keep_models: int) -> None:
@@ -94,9 +109,19 @@ def _prune(sets: list[TrainingSet], store: ModelStore, keep_models: int) -> None
 def _fit(model_type: str, sets: list[TrainingSet], store: ModelStore) -> list[Fitted]:
     """Fit all sets as stacks and save what came out; a failed one spoils no other."""
     began = time.perf_counter()
-    outcomes = fit_each(model_type, sets)
+    outcomes = _outcomes(model_type, sets)
     each = int((time.perf_counter() - began) * 1000 / len(sets))
     return [_saved(outcome, each, store) for outcome in outcomes]
+
+
+def _outcomes(model_type: str, sets: list[TrainingSet]) -> list[Outcome]:
+    try:
+        return fit_each(model_type, sets)
+    except Exception as error:  # whatever a fit meets in one series, its mates get their models
+        if len(sets) > 1:
+            return [outcome for data in sets for outcome in _outcomes(model_type, [data])]
+        log.exception("%s cannot be fitted", sets[0].series)
+        return [TrainingFailed(f"{sets[0].series}: {error!r}")]
 
 
 def _saved(outcome: Outcome, milliseconds: int, store: ModelStore) -> Fitted:

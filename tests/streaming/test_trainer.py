@@ -3,12 +3,16 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
@@ -16,7 +20,7 @@ from stream_lstm.features import FeatureSet
 from stream_lstm.forecasting.outputs import TrainingRequest
 from stream_lstm.models.training_set import TrainingSet
 from stream_lstm.registry.models import ModelStore
-from stream_lstm.streaming.trainer import TOO_YOUNG, Trained, Trainer, TrainerConfig
+from stream_lstm.streaming.trainer import DROPPED, TOO_YOUNG, Trained, Trainer, TrainerConfig
 
 HOUR = 3_600_000
 PLACE = ("candles", 0)
@@ -163,6 +167,115 @@ async def test_a_series_that_began_anew_meanwhile_is_told_and_not_tried_again(tm
         assert children() == []
 
 
+async def test_a_fit_that_raises_spares_its_mates(tmp_path: Path) -> None:
+    def sets(series: SeriesKey) -> TrainingSet | None:
+        made = training_set(series.symbol)
+        return replace(made, candles=made.candles[:, :2]) if series.symbol == "ODD" else made
+
+    async with trainer(tmp_path, sets) as running:
+        for symbol in ("ODD", "BTC"):
+            running.submit(request(symbol))
+        by_symbol = {one.request.series.symbol: one for one in await ended(running, 2)}
+        assert len(children()) == 1
+    assert by_symbol["BTC"].model is not None
+    assert "Error" in (by_symbol["ODD"].error or "")
+
+
+class Bomb:
+    """Ends the process that reads it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], object], tuple[int]]:
+        return os._exit, (3,)
+
+
+async def test_who_kills_the_process_is_tried_again_alone(tmp_path: Path) -> None:
+    def sets(series: SeriesKey) -> TrainingSet | None:
+        made = training_set(series.symbol)
+        return replace(made, candles=Bomb()) if series.symbol == "BOMB" else made  # type: ignore[arg-type]
+
+    async with trainer(tmp_path, sets) as running:
+        for symbol in ("BOMB", "BTC"):
+            running.submit(request(symbol))
+        together = await ended(running, 2)
+        assert all("exit code 3" in (one.error or "") for one in together)
+        alone = {one.request.series.symbol: one for one in await ended(running, 2)}
+    assert alone["BTC"].model is not None
+    assert alone["BOMB"].model is None
+
+
+async def test_a_training_from_before_its_partition_was_lost_is_dropped(tmp_path: Path) -> None:
+    async with trainer(tmp_path) as running:
+        running.submit(request("BTC"))
+        async with asyncio.timeout(20):
+            while running.queued and not children():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        running.drop(PLACE)
+        running.submit(request("ETH"))
+        first, second = await ended(running, 2)
+    assert (first.request.series.symbol, first.model, first.error) == ("BTC", None, DROPPED)
+    assert (second.request.series.symbol, second.error) == ("ETH", None)
+
+
+async def test_a_failed_training_of_a_lost_partition_is_not_tried_again(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def sets(series: SeriesKey) -> TrainingSet | None:
+        asked.append(series.symbol)
+        return training_set(series.symbol, 50 if series.symbol == "YOUNG" else 140)
+
+    async with trainer(tmp_path, sets) as running:
+        running.submit(request("YOUNG"))
+        await ended(running)
+        running.drop(PLACE)
+        running.submit(request("BTC"))
+        await ended(running)
+        await asyncio.sleep(1.2)
+    assert asked == ["YOUNG", "BTC"]
+
+
+async def test_what_is_being_spawned_when_all_stops_is_killed_too(tmp_path: Path) -> None:
+    for moment in (0.0, 0.002, 0.005, 0.01):
+        async with trainer(tmp_path) as running:
+            running.submit(request("BTC"))
+            await asyncio.sleep(moment)
+
+
+async def test_a_bug_in_a_slot_is_not_kept_to_itself(tmp_path: Path) -> None:
+    def sets(series: SeriesKey) -> TrainingSet | None:
+        raise ZeroDivisionError("a bug")
+
+    async with trainer(tmp_path, sets) as running:
+        running.submit(request("BTC"))
+        with pytest.raises(ZeroDivisionError):
+            await ended(running)
+
+
+_A_LONG_FIT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import test_trainer
+from stream_lstm.streaming.training_process import TrainingProcess
+
+if __name__ == "__main__":
+    process = TrainingProcess("memory://", 0, 1)
+    print(process._process.pid, flush=True)
+    process.fit("classic", [test_trainer.endless("BTC")] * 8)
+"""
+
+
+def test_a_process_does_not_outlive_its_parent_even_in_a_fit(tmp_path: Path) -> None:
+    script = tmp_path / "long_fit.py"
+    script.write_text(_A_LONG_FIT)
+    command = [sys.executable, str(script), str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        while child.cpu_times().user < 1.5:  # imported, and fitting
+            assert child.is_running()
+        parent.kill()
+    child.wait(5)
+
+
 async def test_a_dropped_partition_is_not_heard_of_again(tmp_path: Path) -> None:
     async with trainer(tmp_path) as running:
         running.submit(request("BTC"))
@@ -170,7 +283,7 @@ async def test_a_dropped_partition_is_not_heard_of_again(tmp_path: Path) -> None
         running.drop(PLACE)
         (kept,) = await ended(running)
         assert kept.request.series.symbol == "ETH"
-        assert running.finished() == []
+        assert running.queued == 0
 
 
 async def test_a_process_is_replaced_when_it_has_worked_enough(tmp_path: Path) -> None:
