@@ -15,7 +15,7 @@ from stream_lstm.streaming.publisher import Publisher
 from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.restore import TRAINED
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.trainer import TOO_YOUNG, Trained
+from stream_lstm.streaming.trainer import DROPPED, TOO_YOUNG, Trained
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ class Arrivals:
         arrived: dict[TopicPartition, list[_Arrival]] = {}
         for trained in finished:
             place = self._place_of(trained)
-            if place is None:
-                self.telemetry.trained(trained, "dropped")
+            if place is None or trained.error == TOO_YOUNG:
+                self._drop(trained)
             elif trained.model is None:
                 self._failed(trained, self.partitions[place])
             else:
@@ -72,7 +72,9 @@ class Arrivals:
         return []
 
     def _place_of(self, trained: Trained) -> TopicPartition | None:
-        """Where the series is live now; None if it is not."""
+        """Where the series is live now; None if it is not, or not since it asked."""
+        if trained.error == DROPPED:
+            return None
         series = self.engine.series(trained.request.series)
         for place, partition in self.partitions.items():
             if series is not None and series.partition == place == trained.request.partition:
@@ -104,11 +106,23 @@ class Arrivals:
         )
         return self.encoder.fact(fact, series.last.close_ms)
 
+    def _drop(self, trained: Trained) -> None:
+        """Nothing comes of a training: nobody waits for it, and its series asks again when it is due."""
+        key, place, _, _ = trained.request
+        self.telemetry.trained(trained, "dropped")
+        if trained.error == DROPPED:  # whoever holds the partition now has not asked for this one
+            return
+        for owner, partition in self.partitions.items():
+            if owner == place:
+                partition.give_up(key)
+        series = self.engine.series(key)
+        if series is not None and series.partition == place:
+            self.engine.give_up(key)
+
     def _failed(self, trained: Trained, partition: Partition) -> None:
+        """Tell it and go on with the model that there is; the trainer tries again."""
         key = trained.request.series
         partition.give_up(key)
-        if trained.error == TOO_YOUNG:
-            self.engine.give_up(key)
         self.telemetry.trained(trained, "failed")
         event = self.encoder.own("model.training_failed", {"error": trained.error}, series=key)
         self.publisher.publish_soon([event])

@@ -20,7 +20,7 @@ from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.partition import Partition
 from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.trainer import TOO_YOUNG, Trained
+from stream_lstm.streaming.trainer import DROPPED, TOO_YOUNG, Trained
 
 HOUR = 3_600_000
 PLACE = ("candles", 0)
@@ -125,12 +125,40 @@ async def test_a_failed_training_is_told_and_lets_the_partition_go_on(scene: Sce
     assert scene.count("failed") == 1
 
 
-async def test_a_series_that_was_too_young_may_ask_again(scene: Scene) -> None:
+async def test_a_series_that_was_too_young_may_ask_again_and_is_no_failure(scene: Scene) -> None:
     series = scene.engine.series(KEY)
     assert series is not None
     assert series.requested
+    scene.partition.waiting.add(KEY)
     await scene.arrivals.take([scene.trained(TOO_YOUNG)])
     assert not series.requested
+    assert scene.partition.waiting == set()
+    assert scene.log.soon == []
+    assert (scene.count("failed"), scene.count("dropped")) == (0, 1)
+
+
+async def test_a_series_that_has_moved_to_another_partition_holds_its_first_one_no_longer(
+    scene: Scene,
+) -> None:
+    scene.partition.waiting.add(KEY)
+    trained = scene.trained()
+    last = scene.engine.series(KEY)
+    assert last is not None
+    assert last.last is not None
+    moved = last.last._replace(open_ms=last.last.open_ms + HOUR)
+    scene.engine.admit(("candles", 1), moved, None, live=True)
+    scene.engine.advance(0)
+    assert await scene.arrivals.take([trained]) == []
+    assert scene.log.said == []
+    assert scene.partition.waiting == set()
+
+
+async def test_a_training_from_before_the_partition_was_lost_ends_no_later_wait(scene: Scene) -> None:
+    scene.partition.waiting.add(KEY)
+    await scene.arrivals.take([scene.trained(DROPPED)])
+    assert scene.partition.waiting == {KEY}
+    assert scene.log.soon == []
+    assert scene.count("dropped") == 1
 
 
 async def test_a_model_of_a_partition_that_is_not_ours_any_more_is_dropped(scene: Scene) -> None:
