@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.features import Features, FeatureSet
+from stream_lstm.forecasting.indicators import Indicators
+from stream_lstm.forecasting.regimes import Regimes
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -19,6 +21,8 @@ class Columns:
 
     def __init__(self, features: FeatureSet, horizons: int) -> None:
         self.features = features
+        self.indicators = Indicators()
+        self.regimes = Regimes()
         self.capacity = 0
         self._free: list[int] = []
         self._state = np.zeros((0, features.width))
@@ -40,6 +44,8 @@ class Columns:
             column = getattr(self, name)
             more = np.zeros((rows - self.capacity, *column.shape[1:]), column.dtype)
             setattr(self, name, np.concatenate([column, more]))
+        self.indicators.grow(rows)
+        self.regimes.grow(rows)
         self._free = [*range(rows - 1, self.capacity - 1, -1), *self._free]
         self.capacity = rows
 
@@ -60,6 +66,8 @@ class Columns:
     def restart(self, row: int) -> None:
         """Forget the candles of a row."""
         self._state[row] = self.features.start()
+        self.indicators.restart(row)
+        self.regimes.restart(row)
         self.window[row] = 0
         self.closes[row] = 0
 
@@ -95,7 +103,15 @@ class Columns:
         self.window[rows, -1] = seen.inputs
         self.closes[rows, -1] = candles[:, 3]
         self.last_close[rows] = closes
+        self.indicators.step(rows, self.closes[rows, -1], corrects=corrects)
+        self.regimes.step(rows, self.closes[rows], seen.log_base, corrects=corrects)
         return seen
+
+    def technical(self, rows: Index) -> Floats:
+        """RSI, MACD, EMA 20 and 50, upper and lower Bollinger band in quote units; NaN if unknown: (S, 6)."""
+        told = np.stack(self.indicators.read(rows, self.closes[rows]), axis=1)
+        told[:, 1:] *= self.reference[rows, None]
+        return told
 
     def momentum(self, rows: Index) -> Floats:
         """Log return over the last 14 candles: (S,)."""

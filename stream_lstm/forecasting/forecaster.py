@@ -156,6 +156,8 @@ class Forecaster:
             self._record.read(rows),
             np.exp(seen.log_base),
             columns.momentum(rows),
+            columns.technical(rows),
+            columns.regimes.read(rows),
             self._answerers[rows],
         )
         return say(items, live, numbers, self.config, now_ms)

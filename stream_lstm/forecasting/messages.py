@@ -9,7 +9,9 @@ from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.distribution import LEVELS
 from stream_lstm.forecasting.outputs import Body, Prediction
 from stream_lstm.forecasting.paths import PathPlan
+from stream_lstm.forecasting.regimes import Regime
 
+_TECHNICAL = ("rsi", "macd", "ema20", "ema50", "bbUpper", "bbLower")
 _LEVEL_NAMES = tuple(str(level) for level in LEVELS)
 
 
@@ -35,6 +37,9 @@ class Answer(NamedTuple):
     """Coverage, accuracy, skill and bias: four lists (K,), NaN where not known yet."""
     volatility: float
     momentum: float
+    technical: list[float]
+    """RSI, MACD, EMA 20 and 50, upper and lower Bollinger band; NaN where not known yet."""
+    regime: Regime
 
 
 def known(value: float) -> float | None:
@@ -100,11 +105,11 @@ def predictions_of(
 
 def _features(answer: Answer) -> Body:
     return {
-        "technicalIndicators": None,
+        "technicalIndicators": dict(zip(_TECHNICAL, map(known, answer.technical), strict=True)),
         "onChainMetrics": {},
         "sentimentScore": 0,
-        "marketRegime": None,
-        "volatilityRegime": None,
+        "marketRegime": answer.regime.market,
+        "volatilityRegime": answer.regime.volatility,
         "volatility": answer.volatility,
         "momentum": answer.momentum,
     }

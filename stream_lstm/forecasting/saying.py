@@ -11,6 +11,7 @@ from stream_lstm.forecasting.distribution import Distribution, path_half_width, 
 from stream_lstm.forecasting.messages import Answer, predictions_of
 from stream_lstm.forecasting.outputs import Prediction
 from stream_lstm.forecasting.paths import PathPlan, path_plan
+from stream_lstm.forecasting.regimes import Regime
 from stream_lstm.forecasting.scoring import prices
 from stream_lstm.forecasting.track_record import Record
 
@@ -31,6 +32,10 @@ class Numbers(NamedTuple):
     """(S,) per candle."""
     momentum: Floats
     """(S,)"""
+    technical: Floats
+    """(S, 6) as `Columns.technical` gives them."""
+    regimes: list[Regime]
+    """S of them."""
     answerers: NDArray[np.object_]
     """(S,)"""
 
@@ -77,5 +82,7 @@ def _answers(at: Index, numbers: Numbers, plan: PathPlan, horizons: int) -> list
         record,
         numbers.volatility[at],
         numbers.momentum[at],
+        numbers.technical[at],
     )
-    return [Answer(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    regimes = [numbers.regimes[row] for row in at.tolist()]
+    return [Answer(*row) for row in zip(*(column.tolist() for column in columns), regimes, strict=True)]
