@@ -17,9 +17,8 @@ from aiokafka import ConsumerRecord
 from stream_lstm.candles.decode import decode
 from stream_lstm.candles.formats import Pin
 from stream_lstm.candles.series import SeriesKey
-from stream_lstm.errors import ModelDamaged, ModelError, StreamLstmError
+from stream_lstm.errors import ModelDamaged, ModelError, StoreError, StreamLstmError
 from stream_lstm.models.files import from_safetensors
-from stream_lstm.models.model import Model
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact, by_partition, read_facts
@@ -102,14 +101,15 @@ class Restorer:
         """Partitions that are being restored."""
         return len(self._tasks)
 
-    def begin(self, places: Iterable[TopicPartition]) -> None:
-        """Restore partitions, from scratch where one is being restored already."""
+    def begin(self, places: Iterable[TopicPartition], pause_s: float = 0.0) -> None:
+        """Restore partitions after a pause, from scratch where one is being restored already."""
         places = [(place[0], place[1]) for place in places]
         self.cancel(places)
         facts = _Facts(self._connection, self._events_topic, self.config.timeout_s)
         for place in places:
             name = f"restore {place[0]}-{place[1]}"
-            self._tasks[place] = asyncio.create_task(self._until_done(place, facts), name=name)
+            work = self._until_done(place, facts, pause_s)
+            self._tasks[place] = asyncio.create_task(work, name=name)
 
     def cancel(self, places: Iterable[TopicPartition]) -> None:
         """Forget partitions: nothing comes of a restoration that has not been taken yet."""
@@ -131,8 +131,9 @@ class Restorer:
         self.cancel(list(self._tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _until_done(self, place: TopicPartition, facts: "_Facts") -> None:
+    async def _until_done(self, place: TopicPartition, facts: "_Facts", pause_s: float) -> None:
         began, wait = time.monotonic(), _BACK_OFF[0]
+        await asyncio.sleep(pause_s)
         while True:
             try:
                 async with self._slots:
@@ -171,30 +172,33 @@ class Restorer:
         return Loaded(place, start, await self._load(wanted), rebuilt, began)
 
     async def _load(self, facts: list[Fact]) -> list[Installation]:
-        slots = asyncio.Semaphore(_AT_ONCE)
-
-        async def load(fact: Fact) -> Installation | None:
-            async with slots:
-                model = await self._model(fact)
-            if model is None:
-                return None
-            return Installation(Position(fact.offset, fact.candles), fact.series, model)
-
-        loaded = await asyncio.gather(*map(load, facts))
+        """A few at a time: of those that come after a failure none is begun."""
+        loaded: list[Installation | None] = []
+        for first in range(0, len(facts), _AT_ONCE):
+            loaded += await asyncio.gather(*map(self._installation, facts[first : first + _AT_ONCE]))
         return [installation for installation in loaded if installation is not None]
 
-    async def _model(self, fact: Fact) -> Model | None:
-        """The model that a fact names; None, told about, if it cannot be used. Raises `StoreError`."""
+    async def _installation(self, fact: Fact) -> Installation | None:
+        """The model that a fact names; None if it cannot be used. Raises `StoreError`."""
         path = str(fact.body.get("path"))
         try:
-            return from_safetensors(await self._store.load_async(path))
+            model = from_safetensors(await self._store.load_async(path))
         except ModelDamaged as error:
-            log.error("%s: %s; it is put aside", path, error)
-            aside = await asyncio.to_thread(self._store.quarantine, path, str(error))
-            self._tell("model.quarantined", {"path": aside, "reason": str(error)}, fact.series)
+            await self._put_aside(path, str(error), fact.series)
         except ModelError as error:
             log.warning("%s: not loaded, the series is trained anew when due: %s", path, error)
+        else:
+            return Installation(Position(fact.offset, fact.candles), fact.series, model)
         return None
+
+    async def _put_aside(self, path: str, reason: str, series: SeriesKey) -> None:
+        """Quarantine a model and tell; a store that refuses even that costs the partition nothing more."""
+        log.error("%s is put aside: %s", path, reason)
+        try:
+            path = await asyncio.to_thread(self._store.quarantine, path, reason)
+        except StoreError as error:
+            log.error("it stays where it is: %s", error)
+        self._tell("model.quarantined", {"path": path, "reason": reason}, series)
 
 
 class _Facts:

@@ -13,7 +13,7 @@ import pytest
 from stream_lstm.candles.formats import NO_PIN
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
-from stream_lstm.errors import BrokerError
+from stream_lstm.errors import BrokerError, StoreError
 from stream_lstm.features import FeatureSet
 from stream_lstm.models.files import to_safetensors
 from stream_lstm.models.registry import fit
@@ -76,14 +76,19 @@ class Committed:
 
 @asynccontextmanager
 async def restorer(
-    connection: KafkaConnection, events: str, store: Path, opener: Committed, told: list[Any], **options: Any
+    connection: KafkaConnection,
+    events: str,
+    store: Path | ModelStore,
+    opener: Committed,
+    told: list[Any],
+    **options: Any,
 ) -> AsyncIterator[Restorer]:
     running = Restorer(
         RestoreConfig(**options),
         connection,
         events,
         opener,
-        ModelStore(store.as_uri()),
+        ModelStore(store.as_uri()) if isinstance(store, Path) else store,
         lambda topic: NO_PIN,
         on_end=lambda: None,
         tell=lambda *event: told.append(event),
@@ -154,6 +159,59 @@ async def test_models_are_loaded_and_a_damaged_one_is_put_aside_and_told(
     assert [(kind, series) for kind, _, series in told] == [("model.quarantined", BTC)]
     assert not damaged.exists()
     assert (tmp_path / "quarantine" / "damaged.safetensors").exists()
+
+
+async def test_a_damaged_model_that_cannot_even_be_moved_costs_the_partition_nothing(
+    connection: KafkaConnection, candles: str, create_topic: CreateTopic, produce: Produce, tmp_path: Path
+) -> None:
+    events = await create_topic()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "damaged.safetensors").write_bytes(b"damaged")
+    (tmp_path / "quarantine").write_text("a file where the folder should be")
+    await produce(events, [encode(fact(BTC, 3, "models/damaged.safetensors", candles), 1)])
+    told: list[Any] = []
+    async with restorer(connection, events, tmp_path, Committed(18), told) as running:
+        found = await loaded(running, candles)
+    assert found.installations == []
+    assert [kind for kind, _, _ in told] == ["model.quarantined"]
+
+
+class Down(ModelStore):
+    """A store that cannot be reached for a while."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__("memory://")
+        self.failures, self.asked = failures, 0
+
+    async def load_async(self, path: str) -> bytes:
+        self.asked += 1
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("no route to it")
+        return await super().load_async(path)
+
+
+async def test_while_the_store_is_down_it_is_asked_for_a_few_models_again_and_again(
+    connection: KafkaConnection, candles: str, create_topic: CreateTopic, produce: Produce
+) -> None:
+    events, store = await create_topic(), Down(failures=16)
+    await produce(events, [encode(fact(BTC, at, f"models/{at}", candles), 1) for at in range(40)])
+    async with restorer(connection, events, store, Committed(18), [], rewind_candles=1) as running:
+        found = await loaded(running, candles)
+    assert found.installations == []  # there is none; but that is known now
+    before = sum(at <= found.start.seek for at in range(40))
+    assert store.asked == 16 + 40 - before + 1
+
+
+async def test_a_pause_comes_before_the_first_attempt(
+    connection: KafkaConnection, candles: str, create_topic: CreateTopic, tmp_path: Path
+) -> None:
+    opener = Committed(5, failures=2)
+    async with restorer(connection, await create_topic(), tmp_path, opener, []) as running:
+        running.begin([(candles, 0)], pause_s=30)
+        await asyncio.sleep(0.2)
+        assert opener.failures == 2
+        assert running.running == 1
 
 
 @pytest.mark.parametrize(
