@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Coroutine
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -174,6 +175,58 @@ def predict(
         tables.show(tables.predictions([prediction.body for prediction in predictions]))
 
 
+@app.command()
+def backtest(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.csv[.gz]...", help="Named SYMBOL-INTERVAL.")],
+    model: Annotated[str, typer.Option(metavar="M[,M…]", help="Models to walk forward.")] = "lstm",
+    horizons: Annotated[str, typer.Option(metavar="H[,H…]")] = "1h,4h,1d,7d",
+    confidence: Annotated[float, typer.Option(min=0.01, max=0.999)] = 0.9,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="First that is published.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Nothing later is looked at.")
+    ] = None,
+    history: Annotated[int, typer.Option(min=100, help="Candles kept per series.")] = 8_760,
+    retrain: Annotated[str, typer.Option(metavar="24h", help="Time between two trainings.")] = "24h",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the files.")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    symbol: Annotated[str | None, typer.Option(help="Instead of the file names'.")] = None,
+    interval: Annotated[str | None, typer.Option(help="Instead of the file names'.")] = None,
+    records: Annotated[Path | None, typer.Option(metavar="OUT.jsonl.gz", help="A line per forecast.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="OUT.html", help="The verdict as a page.")] = None,
+    json: Json = False,
+) -> None:
+    """Walk forward through files of candles with the engine that runs live, and say what it was worth."""
+    from stream_lstm import backtesting
+    from stream_lstm.candles.files import read_csv
+    from stream_lstm.evaluation.backtest import Walk
+    from stream_lstm.evaluation.report import html
+    from stream_lstm.terminal import tables
+    from stream_lstm.terminal.progress import counting
+    from stream_lstm.terminal.verdicts import verdicts
+
+    given = {"horizons": orjson.dumps(horizons.split(",")).decode(), "confidence": str(confidence)}
+    given |= {"training.expiry": retrain, "training.seed": str(seed), "history.candles": str(history)}
+    settings = load(None, [f"{name}={value}" for name, value in given.items()], {})
+    from_ms, to_ms = (None if date is None else _date(date) for date in (begin, end))
+    walk = Walk(config=settings.engine(), from_ms=from_ms, to_ms=to_ms)
+    candles = [read_csv(path, symbol=symbol, interval=interval) for path in files]
+    with counting("candles", shown=not json) as progress:
+        tested = backtesting.backtest(candles, walk, model.split(","), jobs, progress)
+    judged = backtesting.judge_all(tested)
+    verdict = backtesting.verdict(tested, judged)
+    if records is not None:
+        backtesting.write_records(records, tested)
+    if report is not None:
+        title = f"Backtest of {', '.join(dict.fromkeys(file.symbol for file in candles))}"
+        report.write_text(html(title, confidence, verdict["summary"], verdict["series"]))
+    if json:
+        _print_json(verdict)
+    else:
+        tables.show(verdicts(verdict["summary"], confidence))
+
+
 @topics_app.command("create")
 def topics_create(
     config: Config = None,
@@ -231,6 +284,15 @@ def config_show(config: Config = None, set: Set = None, json: Json = False) -> N
         from stream_lstm.terminal import tables
 
         tables.show(tables.settings(settings))
+
+
+def _date(text: str) -> int:
+    """Epoch ms of a date, or of a date and time, in UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is no date: write one like 2021-10-01") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _settings(config: Path | None, overrides: list[str] | None) -> Settings:

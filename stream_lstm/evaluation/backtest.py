@@ -112,6 +112,7 @@ def walk_forward(
         _train(engine, [one.request for one in admitted if one.request is not None], walked)
         done += len(moment)
         progress(done, total)
+    progress(total, total)
     for key, file in zip(keys, files, strict=True):
         walked[key].tracks = _tracks(key, file, walk.config, published)
     return [walked[key] for key in keys]

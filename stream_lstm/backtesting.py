@@ -1,0 +1,175 @@
+"""`stream-lstm backtest`: files in, processes to share the work, records and verdicts out."""
+
+import gzip
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from threadpoolctl import threadpool_limits
+
+from stream_lstm.candles.files import CandleFile
+from stream_lstm.evaluation.backtest import Walk, Walked, walk_forward
+from stream_lstm.evaluation.metrics import judge
+from stream_lstm.evaluation.summary import Judged, summarise
+
+Progress = Callable[[int, int], None]
+"""Told how many candles are done, and of how many."""
+
+_SPAWN: Final = get_context("spawn")
+_LOOK_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One model walked through one file."""
+
+    model: str
+    file: CandleFile
+    walked: Walked
+
+
+def backtest(
+    files: Sequence[CandleFile], walk: Walk, models: Sequence[str], jobs: int, progress: Progress
+) -> list[Tested]:
+    """Walk every model through every file, files shared among `jobs` processes; by model, then by file.
+
+    How the files are shared changes nothing that is published. Raises what a walk raises.
+    """
+    groups = [list(range(first, len(files), jobs)) for first in range(min(jobs, len(files)))]
+    tasks = [
+        (model, group, replace(walk, config=replace(walk.config, model=model)))
+        for model in models
+        for group in groups
+    ]
+    parts = [[files[at] for at in group] for _, group, _ in tasks]
+    walks = [walk for _, _, walk in tasks]
+    done = _here(parts, walks, progress) if jobs == 1 else _in_processes(parts, walks, jobs, progress)
+    found = {
+        (model, at): walked
+        for (model, group, _), part in zip(tasks, done, strict=True)
+        for at, walked in zip(group, part, strict=True)
+    }
+    return [Tested(model, files[at], found[model, at]) for model in models for at in range(len(files))]
+
+
+def _here(parts: list[list[CandleFile]], walks: list[Walk], progress: Progress) -> list[list[Walked]]:
+    counts, total = [0] * len(parts), _candles(parts)
+    results = []
+    with threadpool_limits(1):
+        for at, (part, walk) in enumerate(zip(parts, walks, strict=True)):
+
+            def told(done: int, _: int, at: int = at) -> None:
+                counts[at] = done
+                progress(sum(counts), total)
+
+            results.append(walk_forward(part, walk, told))
+    return results
+
+
+def _candles(parts: list[list[CandleFile]]) -> int:
+    return sum(len(file.open_ms) for part in parts for file in part)
+
+
+def _in_processes(
+    parts: list[list[CandleFile]], walks: list[Walk], jobs: int, progress: Progress
+) -> list[list[Walked]]:
+    total, counts = _candles(parts), _SPAWN.Array("q", len(parts))
+    with ProcessPoolExecutor(jobs, _SPAWN, _begin, (counts,)) as pool:
+        work = [
+            pool.submit(_walk, at, part, walk)
+            for at, (part, walk) in enumerate(zip(parts, walks, strict=True))
+        ]
+        try:
+            left = set(work)
+            while left:
+                done, left = wait(left, _LOOK_SECONDS, FIRST_EXCEPTION)
+                for one in done:
+                    one.result()
+                progress(sum(counts[:]), total)
+        except BaseException:
+            for process in list(pool._processes.values()):  # nobody waits for the rest
+                process.terminate()
+            raise
+        return [one.result() for one in work]
+
+
+def _begin(counts: Any) -> None:
+    """In a child, once: one BLAS thread, and where to say how far it is."""
+    global _counts
+    _counts = counts
+    threadpool_limits(1)
+
+
+_counts: Any = None
+
+
+def _walk(at: int, part: list[CandleFile], walk: Walk) -> list[Walked]:
+    def told(done: int, _: int) -> None:
+        _counts[at] = done
+
+    return walk_forward(part, walk, told)
+
+
+def judge_all(tested: Sequence[Tested]) -> list[Judged]:
+    """The worth of all that can be judged."""
+    return [
+        Judged(one.model, one.file.symbol, one.file.interval, track.horizon, worth)
+        for one in tested
+        for track in one.walked.tracks.values()
+        if (worth := judge(track, one.file)) is not None
+    ]
+
+
+def verdict(tested: Sequence[Tested], judged: Sequence[Judged]) -> dict[str, Any]:
+    """Everything in one object, for machines."""
+    return {
+        "summary": summarise(judged),
+        "series": [one.row() for one in judged],
+        "fits": {
+            one.model: sum(each.walked.fits for each in tested if each.model == one.model) for one in tested
+        },
+        "failedFits": sum(one.walked.failed_fits for one in tested),
+    }
+
+
+def write_records(path: Path, tested: Sequence[Tested]) -> int:
+    """One line of JSON per forecast, by model, file, time and horizon; how many. Same input, same bytes."""
+    count = 0
+    raw = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out:
+        for one in tested:
+            for line in _records(one):
+                out.write(line)
+                count += 1
+    data = raw.getvalue()
+    path.write_bytes(data if path.suffix == ".gz" else gzip.decompress(data))
+    return count
+
+
+def _records(tested: Tested) -> Iterator[bytes]:
+    file, rows = tested.file, []
+    for order, track in enumerate(tested.walked.tracks.values()):
+        columns = (track.as_of, track.last_close, track.predicted, track.lower, track.upper)
+        for as_of, *prices in zip(*(column.tolist() for column in columns), strict=True):
+            rows.append((as_of, order, track, prices))
+    rows.sort(key=lambda row: row[:2])
+    for as_of, _, track, (close, predicted, lower, upper) in rows:
+        record = {
+            "symbol": file.symbol,
+            "interval": file.interval,
+            "horizon": track.horizon,
+            "asOf": as_of,
+            "target": as_of + track.steps * file.step_ms,
+            "lastClose": close,
+            "predictedPrice": predicted,
+            "lowerBound": lower,
+            "upperBound": upper,
+            "confidence": track.confidence,
+            "model": tested.model,
+        }
+        yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)

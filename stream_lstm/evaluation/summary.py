@@ -1,0 +1,78 @@
+"""Many series in a few numbers: one row per model and horizon."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from stream_lstm.evaluation.metrics import Worth
+
+_SIGNIFICANT = 0.05
+
+
+class Judged(NamedTuple):
+    """The worth of one model's forecasts of one series and horizon."""
+
+    model: str
+    symbol: str
+    interval: str
+    horizon: str
+    worth: Worth
+
+    def row(self) -> dict[str, Any]:
+        """As plain numbers."""
+        worth, coverage = self.worth, self.worth.coverage
+        return {
+            "model": self.model,
+            "symbol": self.symbol,
+            "interval": self.interval,
+            "horizon": self.horizon,
+            "forecasts": worth.forecasts,
+            "answered": worth.answered,
+            "rmseRatio": worth.rmse_ratio,
+            "maeRatio": worth.mae_ratio,
+            "mape": worth.mape,
+            "winklerRatio": worth.winkler_ratio,
+            "coverage": coverage.overall,
+            "coverageByHour": {str(hour): share for hour, share in coverage.by_hour.items()},
+            "coverageByVolatility": list(coverage.by_volatility),
+            "worst500": coverage.worst_stretch,
+            "width": worth.width,
+            "dieboldMariano": worth.better and worth.better._asdict(),
+        }
+
+
+def summarise(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Means over the series, and the worst of them: by model and horizon, in the order of `judged`."""
+    groups: dict[tuple[str, str, str], list[Judged]] = {}
+    for one in judged:
+        groups.setdefault((one.model, one.interval, one.horizon), []).append(one)
+    return [_summary(*key, members) for key, members in groups.items()]
+
+
+def _summary(model: str, interval: str, horizon: str, members: list[Judged]) -> dict[str, Any]:
+    worths = [one.worth for one in members]
+    worst = max(members, key=lambda one: one.worth.winkler_ratio)
+    covered = [worth.coverage.overall for worth in worths]
+    stretches = [one for worth in worths if (one := worth.coverage.worst_stretch) is not None]
+    return {
+        "model": model,
+        "interval": interval,
+        "horizon": horizon,
+        "series": len(members),
+        "forecasts": sum(worth.forecasts for worth in worths),
+        "winklerRatio": fmean(worth.winkler_ratio for worth in worths),
+        "worstWinklerRatio": worst.worth.winkler_ratio,
+        "worstSymbol": worst.symbol,
+        "coverage": fmean(covered),
+        "coverageRange": [min(covered), max(covered)],
+        "worstHour": min(min(worth.coverage.by_hour.values()) for worth in worths),
+        "worst500": min(stretches, default=None),
+        "rmseRatio": fmean(worth.rmse_ratio for worth in worths),
+        "better": sum(_is_better(worth) for worth in worths),
+    }
+
+
+def _is_better(worth: Worth) -> bool:
+    """Whether the intervals are better than the unit's by more than chance."""
+    verdict = worth.better
+    return verdict is not None and verdict.statistic < 0 and verdict.p_value < _SIGNIFICANT

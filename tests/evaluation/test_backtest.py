@@ -1,0 +1,136 @@
+"""The walk forward: the engine that runs live, and nothing from the future."""
+
+import gzip
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from stream_lstm import backtesting
+from stream_lstm.candles.files import CandleFile
+from stream_lstm.candles.synthetic import market
+from stream_lstm.cli import app
+from stream_lstm.evaluation.backtest import Walk, walk_forward
+from stream_lstm.forecasting.config import EngineConfig
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+START = 1_600_000_000_000 // HOUR * HOUR
+CONFIG = EngineConfig(horizons=("1h", "4h"), confidence=0.9, model="har", expiry_ms=2 * DAY)
+
+
+def file(symbol: str, candles: int = 400, poisoned_from: int | None = None) -> CandleFile:
+    open_ms, bars = market([symbol], step_ms=HOUR, start_ms=START, candles=candles, seed=7)[symbol]
+    if poisoned_from is not None:
+        bars = bars.copy()
+        bars[poisoned_from:, :4] *= np.linspace(1.5, 3, candles - poisoned_from)[:, None]
+    return CandleFile(symbol, "1h", HOUR, open_ms, bars)
+
+
+def test_every_candle_from_the_first_answer_on_is_published_for_every_horizon() -> None:
+    (walked,) = walk_forward([file("BTC")], Walk(config=CONFIG))
+    assert list(walked.tracks) == ["1h", "4h"]
+    for track in walked.tracks.values():
+        assert track.as_of.tolist() == [START + hour * HOUR + HOUR - 1 for hour in range(99, 400)]
+        assert (track.lower < track.predicted).all()
+        assert (track.predicted < track.upper).all()
+    assert walked.fits == pytest.approx(300 / 48, abs=1)
+    assert set(walked.tracks["1h"].model[1:]) == {"har"}
+
+
+def test_what_was_published_does_not_change_with_the_future() -> None:
+    (honest,) = walk_forward([file("BTC")], Walk(config=CONFIG))
+    (poisoned,) = walk_forward([file("BTC", poisoned_from=300)], Walk(config=CONFIG))
+    for horizon, track in honest.tracks.items():
+        other = poisoned.tracks[horizon]
+        until = 300 - 99
+        for name in ("as_of", "last_close", "predicted", "lower", "upper"):
+            assert np.array_equal(getattr(track, name)[:until], getattr(other, name)[:until]), name
+        assert not np.array_equal(track.upper[until:], other.upper[until:])
+
+
+def test_only_the_span_is_published_and_what_came_before_has_trained_and_calibrated() -> None:
+    begin, end = START + 250 * HOUR - 1, START + 300 * HOUR - 1
+    (whole,) = walk_forward([file("BTC")], Walk(config=CONFIG))
+    (part,) = walk_forward([file("BTC")], Walk(config=CONFIG, from_ms=begin, to_ms=end))
+    for horizon, track in part.tracks.items():
+        inside = (whole.tracks[horizon].as_of >= begin) & (whole.tracks[horizon].as_of <= end)
+        assert track.as_of.tolist() == whole.tracks[horizon].as_of[inside].tolist()
+        assert np.array_equal(track.upper, whole.tracks[horizon].upper[inside])
+
+
+def test_how_files_are_shared_among_processes_changes_no_byte(tmp_path: Path) -> None:
+    files = [file("BTC", 220), file("ETH", 220), file("XRP", 220)]
+    written = []
+    for jobs in (1, 2):
+        tested = backtesting.backtest(
+            files, Walk(config=CONFIG), ["har", "naive"], jobs, lambda done, total: None
+        )
+        path = tmp_path / f"{jobs}.jsonl.gz"
+        assert backtesting.write_records(path, tested) == 2 * 3 * 2 * 121
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    candles = file("BTCUSDT", 700)
+    path = tmp_path / "BTCUSDT-1h.csv.gz"
+    with gzip.open(path, "wt") as out:
+        for at, row in zip(candles.open_ms.tolist(), candles.ohlcv.tolist(), strict=True):
+            out.write(f"{at},{','.join(map(repr, row))}\n")
+    return path
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["backtest", *arguments])
+
+
+def test_the_command_writes_records_verdict_and_report(csv: Path, tmp_path: Path) -> None:
+    records, report = tmp_path / "out.jsonl.gz", tmp_path / "out.html"
+    options = ["--model", "har,naive", "--retrain", "14d", "--horizons", "1h,1d", "--json"]
+    result = run(str(csv), *options, "--records", str(records), "--report", str(report))
+    assert result.exit_code == 0, result.output
+    verdict = orjson.loads(result.stdout)
+    assert [(row["model"], row["horizon"]) for row in verdict["summary"]] == [
+        ("har", "1h"),
+        ("har", "1d"),
+        ("naive", "1h"),
+        ("naive", "1d"),
+    ]
+    assert verdict["fits"]["har"] >= 2
+    lines = [json.loads(line) for line in gzip.decompress(records.read_bytes()).splitlines()]
+    first = lines[0]
+    assert set(first) == {
+        *("symbol", "interval", "horizon", "asOf", "target", "lastClose", "predictedPrice"),
+        *("lowerBound", "upperBound", "confidence", "model"),
+    }
+    assert first["target"] - first["asOf"] == HOUR
+    har = [(line["asOf"], line["horizon"]) for line in lines if line["model"] == "har"]
+    assert [horizon for _, horizon in har[:2]] == ["1h", "1d"]
+    assert all(earlier[0] <= later[0] for earlier, later in pairwise(har))
+    page = report.read_text()
+    assert "Backtest of BTCUSDT" in page
+    assert "http" not in page
+
+
+def test_the_command_draws_a_table(csv: Path) -> None:
+    result = run(str(csv), "--model", "naive", "--horizons", "1h")
+    assert result.exit_code == 0
+    assert "naive" in result.stdout
+    assert "Winkler" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(["--from", "yesterday"], "'yesterday' is no date"), (["--retrain", "often"], "training.expiry")],
+)
+def test_what_cannot_be_understood_is_named(csv: Path, options: list[str], told: str) -> None:
+    result = run(str(csv), *options)
+    assert result.exit_code != 0
+    assert told in str(result.exception)
