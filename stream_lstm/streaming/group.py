@@ -28,6 +28,7 @@ Fetched = dict[TopicPartition, list[ConsumerRecord]]
 
 _STOP_SECONDS: Final = 5.0
 _POSITION_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +154,13 @@ class GroupConsumer:
     async def commit(self, offsets: Mapping[Place, int], deadline: Deadline) -> None:
         """Commit next offsets. Raises `PartitionLost`, at the deadline at the latest.
 
-        Refused once a revoke is acknowledged: the broker would accept it from a member that has left.
+        Refused once a revoke is acknowledged, and while a later assignment waits to be taken: the broker
+        would accept it, and the offsets of an owner in between would be turned back.
         """
         own = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
         strangers = own.keys() - self._owned
+        if any(isinstance(change, Assigned) for change in self._changes):
+            strangers = set(own)  # ours again perhaps, but somebody else's in between
         if strangers:
             raise PartitionLost(
                 f"{', '.join(sorted(map(_name, strangers)))}: not ours any more, so nothing is committed; "
@@ -201,6 +205,15 @@ class GroupConsumer:
         opened = self._next.keys() & self._consumer.assignment()
         times = [self._consumer.last_poll_timestamp(at) for at in opened]
         return max((time for time in times if time is not None), default=None)
+
+    async def answers(self) -> bool:
+        """Whether a broker answers now; for a member that fetches nothing at the moment."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._consumer.topics()
+        except (TimeoutError, KafkaError):
+            return False
+        return True
 
     async def _revoke(self, partitions: Iterable[TopicPartition]) -> None:
         """Called by the client before it rejoins; it waits for us."""

@@ -1,5 +1,6 @@
 """What the loop looks at every second: lags for the watchdog, gauges, series that have fallen silent."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from stream_lstm.streaming.trainer import Trainer
 
 _SECONDS: Final = 1.0
 _MODELS_SECONDS: Final = 5.0
+_ASK_AFTER_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,14 +47,22 @@ class Lookout:
             return set()
         self._looked_at = now
         caught_up = await self._positions()
-        answered_ms = self.group.last_answer_ms()
-        if answered_ms is not None:
-            self.progress.heard(max(time.time() - answered_ms / 1000, 0))
+        self.progress.heard(await self._silence_seconds())
         if now - self._models_at >= _MODELS_SECONDS:
             self._models_at = now
             self.telemetry.models(self.engine, self.trainer)
-            self._silence(now)
+            self._tell_silent(now)
         return caught_up
+
+    async def _silence_seconds(self) -> float:
+        """How long ago a broker last answered.
+
+        Asked for when nothing was fetched for a while: there may be nothing to fetch, without a partition,
+        while all are restored or wait for trainings.
+        """
+        answered_ms = self.group.last_answer_ms()
+        silence = math.inf if answered_ms is None else max(time.time() - answered_ms / 1000, 0)
+        return 0.0 if silence > _ASK_AFTER_SECONDS and await self.group.answers() else silence
 
     async def _positions(self) -> set[Place]:
         lags = await self.group.lags()
@@ -69,7 +79,7 @@ class Lookout:
             self.telemetry.position(place, behind, partition.next_offset, partition.newest_ms)
         return caught_up
 
-    def _silence(self, now: float) -> None:
+    def _tell_silent(self, now: float) -> None:
         for series, last_close_ms, intervals in self.staleness.look(self.engine.all_series(), now):
             data = {"lastClose": last_close_ms, "intervals": intervals}
             self.publisher.publish_soon([self.encoder.own("series.stale", data, series=series)])
