@@ -28,6 +28,8 @@ from stream_lstm.streaming.trainer import Trainer, TrainerConfig
 from stream_lstm.streaming.worker import Worker
 
 ASSIGNOR: Final = "sticky"
+_FOR_THE_LOOP: Final = 0.6
+"""Share of the time to stop in which the loop finishes its turn and gives its partitions up."""
 
 
 def connection_of(settings: Settings) -> KafkaConnection:
@@ -88,6 +90,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         control=names.control,
         close_grace_ms=round(settings.closing.close_grace * 1000),
         barrier=settings.training.install == "barrier",
+        stop_seconds=settings.worker.shutdown_timeout * _FOR_THE_LOOP,
     )
 
 

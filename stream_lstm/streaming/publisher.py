@@ -51,7 +51,7 @@ class Publisher(Protocol):
     async def publish_all(self, said: Mapping[TopicPartition, Said]) -> None:
         """Publish what several partitions said in one turn of the loop. Raises `PartitionLost`."""
 
-    async def close(self, partitions: Iterable[TopicPartition]) -> None:
+    async def close(self, partitions: Iterable[TopicPartition], *, commit: bool = True) -> None:
         """Give partitions up."""
 
     def publish_soon(self, records: Iterable[Record]) -> None:
@@ -129,13 +129,15 @@ class AtLeastOnce:
             self._forget(said)
             raise PartitionLost(f"{_named(said)}: {error}") from error
 
-    async def close(self, partitions: Iterable[TopicPartition]) -> None:
-        """Commit the offsets that wait and forget the partitions. Raises `BrokerError`.
+    async def close(self, partitions: Iterable[TopicPartition], *, commit: bool = True) -> None:
+        """Commit the offsets that wait, unless told not to, and forget the partitions. Raises `BrokerError`.
 
         A partition that was lost has none that waits.
         """
         closing = set(partitions)
-        waiting = {place: offset for place, offset in self._uncommitted.items() if place in closing}
+        waiting = {
+            place: offset for place, offset in self._uncommitted.items() if commit and place in closing
+        }
         try:
             await self._commit(waiting, Deadline(self.timeout_s))
         finally:

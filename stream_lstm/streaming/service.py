@@ -32,6 +32,8 @@ EXIT_STUCK: Final = 70
 """Exit code of a process that the watchdog ended."""
 _PATIENCE_SECONDS: Final = 86_400.0
 """How long a start waits for Kafka; it says so every few seconds meanwhile."""
+_FOR_THE_PARTS: Final = 0.3
+"""Share of the time to stop that is left for the parts when the loop has given its partitions up."""
 _ALWAYS_TOLD: Final = {"kafka.bootstrap_servers", "kafka.group", "inputs", "store.url", "model", "horizons"}
 
 
@@ -135,11 +137,16 @@ async def _started(
             await asyncio.wait({starting})
         yield None if starting.cancelled() else worker
     finally:
-        deadline = Deadline(settings.worker.shutdown_timeout)
-        await worker.restorer.stop()
-        await worker.trainer.stop()
-        await worker.group.stop(deadline)
-        await worker.publisher.stop(deadline)
+        await _stop(worker, Deadline(settings.worker.shutdown_timeout * _FOR_THE_PARTS))
+
+
+async def _stop(worker: Worker, deadline: Deadline) -> None:
+    """Stop every part, whatever becomes of the others; the publisher last, it takes what they say."""
+    parts = (worker.restorer.stop(), worker.trainer.stop(), worker.group.stop(deadline))
+    for outcome in await asyncio.gather(*parts, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            log.error("a part of the worker does not stop cleanly: %r", outcome)
+    await worker.publisher.stop(deadline)
 
 
 async def _start(worker: Worker, settings: Settings) -> None:

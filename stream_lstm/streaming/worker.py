@@ -8,7 +8,9 @@ every partition, the engine's work for all of them, publication with the offset 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +39,7 @@ _FETCH: Final = 1_000
 _QUEUED: Final = 2_000
 """Records waiting in a partition above which no more of it are fetched."""
 _IDLE_SECONDS: Final = 0.5
+_LOST_AGAIN: Final = (0.5, 30.0)  # seconds: first and longest pause before what was lost again is restored
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,18 +64,27 @@ class Worker:
     """A topic that is read by the group and holds no candles."""
     close_grace_ms: int
     barrier: bool
+    stop_seconds: float = 12.0
+    """Within this `run` ends once it is told to."""
     _pace: Pace = field(default_factory=Pace, init=False)
     _replaying: dict[TopicPartition, Loaded] = field(default_factory=dict, init=False)
     _held: set[TopicPartition] = field(default_factory=set, init=False)
+    _losses: Counter[TopicPartition] = field(default_factory=Counter, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish the turn and give the partitions up.
 
         Raises `BrokerError` if the group cannot go on.
         """
-        while not stop.is_set():
-            await self.turn()
-        await self._give_up(list(self.partitions))
+        try:
+            async with _cut_off(stop, self.stop_seconds / 2):
+                while not stop.is_set():
+                    await self.turn()
+        except TimeoutError:
+            if not stop.is_set():
+                raise
+            log.error("the last turn does not end: the next owner says again what it said")
+        await self._give_up(list(self.partitions), self.stop_seconds / 2)
 
     async def turn(self) -> None:
         """Once around the loop."""
@@ -110,21 +122,28 @@ class Worker:
             self.progress.phase(joined=True, assigned=True, restored=not places)
         elif isinstance(change, Revoked):
             self.progress.phase(assigned=False, restored=False)
-            await self._give_up(change.partitions)
+            await self._give_up(change.partitions, change.deadline.remaining())
             change.acknowledge()
         else:
             log.error("%s-%d: position %d is not in the log any more", *change.partition, change.offset)
             self._restart([change.partition])
 
-    async def _give_up(self, partitions: Iterable[TopicPartition]) -> None:
-        """Commit what is published and forget partitions, for whoever owns them next."""
+    async def _give_up(self, partitions: Iterable[TopicPartition], seconds: float) -> None:
+        """Commit what is published and forget partitions, for whoever owns them next.
+
+        When the time is over somebody else may own them already, whose offsets must not be turned back.
+        """
         places = _plain(partitions)
         try:
-            await self.publisher.close(places)
-        except BrokerError as error:
-            log.warning("offsets are not committed, the next owner repeats some messages: %s", error)
+            async with asyncio.timeout(seconds):
+                await self.publisher.close(places, commit=seconds > 0)
+        except (BrokerError, TimeoutError) as error:
+            told = str(error) or "no answer in time"
+            log.warning("offsets are not committed, the next owner repeats some messages: %s", told)
         self.restorer.cancel(places)
         self._drop(places)
+        for place in places:
+            self._losses.pop(place, None)
 
     def _drop(self, places: Iterable[TopicPartition]) -> None:
         for place in places:
@@ -142,7 +161,11 @@ class Worker:
         places = _plain(partitions)
         self._drop(places)
         self.progress.phase(restored=False)
-        self.restorer.begin(place for place in places if place in self.group.owned)
+        ours = [place for place in places if place in self.group.owned]
+        self._losses.update(ours)
+        again = max((self._losses[place] for place in ours), default=1) - 1  # since they last said something
+        first, longest = _LOST_AGAIN
+        self.restorer.begin(ours, min(first * 2 ** (again - 1), longest) if again else 0.0)
 
     def _open(self, loaded: Loaded) -> None:
         place, start = loaded.place, loaded.start
@@ -224,6 +247,25 @@ class Worker:
             self._restart(leaving)
         else:
             self.telemetry.published(said)
+            for place, (records, _) in leaving.items():
+                if records:
+                    self._losses.pop(place, None)
+
+
+@asynccontextmanager
+async def _cut_off(stop: asyncio.Event, seconds: float) -> AsyncIterator[None]:
+    """Give what runs in it `seconds` more from when `stop` is set. Raises `TimeoutError`."""
+    async with asyncio.timeout(None) as limit:
+
+        async def watch() -> None:
+            await stop.wait()
+            limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+        watching = asyncio.create_task(watch(), name="stop")
+        try:
+            yield
+        finally:
+            watching.cancel()
 
 
 def _plain(partitions: Iterable[TopicPartition]) -> list[TopicPartition]:

@@ -1,0 +1,187 @@
+"""The loop of a worker on a real Kafka: what goes wrong around it is lost on nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import ConsumerRecord
+
+from stream_lstm.candles import moments
+from stream_lstm.errors import PartitionLost
+from stream_lstm.observability.metrics import Metrics
+from stream_lstm.observability.progress import Progress
+from stream_lstm.settings import load
+from stream_lstm.streaming import service, topic_admin
+from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.feeder import Feeder
+from stream_lstm.streaming.rebalance import Revoked
+from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
+from stream_lstm.streaming.worker import Worker
+
+pytestmark = pytest.mark.kafka
+
+ReadAll = Callable[[str], Awaitable[list[ConsumerRecord]]]
+HOURS, HORIZONS, WARM_UP = 130, 4, 100
+
+
+class Scene:
+    """A topic with candles of one series, and what a worker says about them."""
+
+    def __init__(self, connection: KafkaConnection, prefix: str, folder: Path, read: ReadAll) -> None:
+        self.connection, self.names, self.folder = connection, TopicNames(prefix), folder
+        self.candles = f"{prefix}candles"
+        self.read = read
+        self.market = moments.of_market(moments.symbols(1), interval="1h", start_ms=10**12, seed=1)
+
+    async def prepare(self) -> None:
+        wanted = specs(
+            self.names,
+            [self.candles],
+            partitions=1,
+            candle_retention_ms=FOR_EVER,
+            output_retention_ms=FOR_EVER,
+        )
+        await topic_admin.create(self.connection, wanted, Deadline(30))
+        await self.feed(HOURS)
+
+    async def feed(self, hours: int) -> None:
+        async with Feeder(self.connection, self.candles) as feeder:
+            await feeder.pour(islice(self.market, hours))
+
+    async def predictions(self) -> list[dict[str, Any]]:
+        return [orjson.loads(one.value) for one in await self.read(self.names["predictions"])]
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        events = [orjson.loads(one.value) for one in await self.read(self.names["model-events"])]
+        return [event for event in events if event["type"] == kind]
+
+    @asynccontextmanager
+    async def worker(self, **options: str) -> AsyncIterator[tuple[Worker, Progress]]:
+        """A worker whose parts are started; the test turns its loop."""
+        given = {
+            "kafka.bootstrap_servers": self.connection.bootstrap_servers,
+            "kafka.group": self.names.prefix,
+            "topics.prefix": self.names.prefix,
+            "inputs": f'[{{"topic": "{self.candles}"}}]',
+            "store.url": (self.folder / "store").as_uri(),
+            "start_at": "earliest",
+            "model": "hybrid",
+        } | {name.replace("__", "."): value for name, value in options.items()}
+        settings = load(None, [f"{name}={value}" for name, value in given.items()], {})
+        progress = Progress(stall_timeout_s=60, clock=asyncio.get_running_loop().time)
+        stop = asyncio.Event()
+        async with service._started(settings, Metrics.create(), progress, stop) as worker:
+            assert worker is not None
+            yield worker, progress
+
+
+@pytest.fixture
+async def scene(connection: KafkaConnection, prefix: str, tmp_path: Path, read_all: ReadAll) -> Scene:
+    scene = Scene(connection, prefix, tmp_path, read_all)
+    await scene.prepare()
+    return scene
+
+
+async def turn_until(worker: Worker, reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(40):
+        while not reached():
+            await worker.turn()
+
+
+def at_end(worker: Worker, hours: int = HOURS) -> Callable[[], bool]:
+    return lambda: any(partition.next_offset >= hours for partition in worker.partitions.values())
+
+
+async def test_a_partition_that_is_lost_again_and_again_is_restored_after_pauses(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene.worker() as (worker, _):
+        publish, refused = worker.publisher.publish_all, []
+
+        async def refuse(said: Mapping[Any, Any]) -> None:
+            if any(records for records, _ in said.values()):
+                refused.append(said)
+                raise PartitionLost("too large")
+            await publish(said)
+
+        monkeypatch.setattr(worker.publisher, "publish_all", refuse)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await turn_until(worker, lambda: False)
+        assert 2 <= len(refused) <= 4  # at once, after 0.5, 1 and 2 seconds
+        monkeypatch.undo()
+        await turn_until(worker, at_end(worker))
+        assert not worker._losses
+    assert len(await scene.predictions()) == (HOURS - WARM_UP + 1) * HORIZONS
+
+
+async def test_who_is_too_late_to_give_up_commits_nothing_any_more(scene: Scene) -> None:
+    async with scene.worker(commit_interval="1h") as (worker, _):
+        await turn_until(worker, at_end(worker))
+        (place,) = worker.partitions
+        worker.engine.drop(place)  # so that a candle has no prediction, and its offset waits
+        for hours in (HOURS + 1, HOURS + 2):
+            await scene.feed(1)
+            await turn_until(worker, at_end(worker, hours))
+        before = await worker.group.committed(place, Deadline(10))
+        await worker._rebalance(Revoked(worker.group.owned, Deadline(0)))
+        assert worker.partitions == {}
+        assert await worker.group.committed(place, Deadline(10)) == before == HOURS + 1
+
+
+async def test_a_publish_that_hangs_does_not_hold_a_worker_that_is_told_to_stop(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene.worker(worker__shutdown_timeout="2s") as (worker, _):
+        hangs, stop = asyncio.Event(), asyncio.Event()
+
+        async def hang(said: Mapping[Any, Any]) -> None:
+            if any(records for records, _ in said.values()):
+                hangs.set()
+                await asyncio.sleep(60)
+
+        monkeypatch.setattr(worker.publisher, "publish_all", hang)
+        running = asyncio.create_task(worker.run(stop))
+        async with asyncio.timeout(20):
+            await hangs.wait()
+        stop.set()
+        async with asyncio.timeout(10):
+            await running
+        assert worker.partitions == {}
+
+
+async def test_a_barrier_whose_trainings_all_fail_holds_no_partition(scene: Scene) -> None:
+    (scene.folder / "store").mkdir()
+    (scene.folder / "store" / "models").write_text("a file where the folder should be")
+    async with scene.worker(model="har", training__install="barrier") as (worker, _):
+        await turn_until(worker, at_end(worker))
+    said = await scene.predictions()
+    assert len(said) == (HOURS - WARM_UP + 1) * HORIZONS
+    assert {one["modelInfo"]["modelType"] for one in said} == {"hybrid"}
+    assert "cannot save" in (await scene.events("model.training_failed"))[0]["data"]["error"]
+
+
+async def test_a_barrier_waits_for_its_model_before_the_next_candle(scene: Scene) -> None:
+    async with scene.worker(model="har", training__install="barrier") as (worker, _):
+        await turn_until(worker, at_end(worker))
+    by_time = {one["asOf"]: one["modelInfo"]["modelType"] for one in await scene.predictions()}
+    types = [kind for _, kind in sorted(by_time.items())]
+    assert types == ["hybrid"] + ["har"] * (HOURS - WARM_UP)
+    assert len(await scene.events("model.trained")) == 2
+
+
+async def test_a_worker_with_nothing_to_read_hears_from_its_brokers(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene.worker() as (worker, progress):
+        monkeypatch.setattr(worker.restorer, "finished", list)  # it restores for ever
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await turn_until(worker, lambda: False)
+        assert worker.partitions == {}
+        assert progress.livez()[1]["brokerSeconds"] < 2
