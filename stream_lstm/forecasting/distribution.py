@@ -4,6 +4,7 @@ The log return over h candles is location + scale · e, with |e| distributed as 
 its sign symmetric. S series, K horizons, L quantile levels, U steps of the path.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,9 +52,7 @@ def distribution(
     """
     scale = np.exp(log_scale)
     tail = calibrators.tail(places)
-    levels = np.array([*_HALF_WIDTH_LEVELS, confidence])
-    half = calibrators.quantiles(places, levels, tail) * scale[..., None]
-    half = np.maximum.accumulate(half, axis=1)  # a longer horizon is never said to be surer
+    half = half_widths(calibrators, places, scale, (*_HALF_WIDTH_LEVELS, confidence), tail)
     outer = half[..., :4]
     shifts = np.concatenate([-outer, np.zeros((*half.shape[:2], 1)), outer[..., ::-1]], axis=-1)
     return Distribution(
@@ -63,6 +62,15 @@ def distribution(
         _direction(calibrators, places, location, scale, tail, neutral_band),
         scale * calibrators.deviation(places),
     )
+
+
+def half_widths(
+    calibrators: Calibrators, places: Index, scale: Floats, coverages: Sequence[float], tail: Tail
+) -> Floats:
+    """Half-widths in log price of the intervals with L coverages, for scales (S, K): (S, K, L)."""
+    half = calibrators.quantiles(places, np.array(coverages), tail) * scale[..., None]
+    wider: Floats = np.maximum.accumulate(half, axis=1)  # a longer horizon is never said to be surer
+    return wider
 
 
 def _direction(

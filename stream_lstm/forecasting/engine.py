@@ -32,6 +32,7 @@ from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
 from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
+from stream_lstm.forecasting.recorder import Recorder
 from stream_lstm.forecasting.series import Series
 from stream_lstm.forecasting.track_record import Record
 from stream_lstm.models.bank import Bank
@@ -53,11 +54,17 @@ class Admitted(NamedTuple):
 class Engine:
     """All series of a worker. `admit` places candles, `advance` does the work, `install` takes models."""
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(
+        self, config: EngineConfig, *, bank: Bank | None = None, recorder: Recorder | None = None
+    ) -> None:
+        """With a `recorder`, forecasts go to it as arrays, and no prediction or score is said.
+
+        The record of a series then knows nothing of the intervals.
+        """
         self.config = config
         self._series: dict[SeriesKey, Series] = {}
         self._columns = Columns(FeatureSet(), len(config.horizons))
-        self._forecaster = Forecaster(config, self._columns, Bank())
+        self._forecaster = Forecaster(config, self._columns, bank or Bank(), recorder)
         self._rounds: list[list[Item]] = []
         self._events: list[tuple[Series, Event]] = []
 
@@ -277,7 +284,7 @@ class Engine:
         return TrainingRequest(series.key, series.partition, "expired", expires)
 
     def _trainable(self, series: Series) -> bool:
-        if self.config.model in ("naive", "hybrid") or not series.steps:
+        if self.config.model == "hybrid" or not series.steps:
             return False
         return series.count >= max(self.config.warm_up, 20 * series.steps[0])
 

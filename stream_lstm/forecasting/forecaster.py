@@ -13,10 +13,11 @@ from stream_lstm.forecasting.admission import CORRECTIONS, Item
 from stream_lstm.forecasting.calibration import Calibrators
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
-from stream_lstm.forecasting.distribution import Distribution, distribution
+from stream_lstm.forecasting.distribution import Distribution, distribution, half_widths
 from stream_lstm.forecasting.messages import Answerer, Matured, score_body
 from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
 from stream_lstm.forecasting.outputs import Prediction, Score
+from stream_lstm.forecasting.recorder import Forecasts, Recorder
 from stream_lstm.forecasting.saying import Numbers, say
 from stream_lstm.forecasting.scoring import Verdicts, judge
 from stream_lstm.forecasting.track_record import Record, TrackRecord
@@ -34,10 +35,13 @@ UNTRAINED: Final = Answerer("hybrid", None, None)
 class Forecaster:
     """Answers for rows of `Columns`, and learns from what comes."""
 
-    def __init__(self, config: EngineConfig, columns: Columns, bank: Bank) -> None:
+    def __init__(
+        self, config: EngineConfig, columns: Columns, bank: Bank, recorder: Recorder | None = None
+    ) -> None:
         self.config = config
         self.columns = columns
         self.bank = bank
+        self._recorder = recorder
         horizons = len(config.horizons)
         self._calibrators = Calibrators(horizons)
         self._open = OpenPredictions(horizons)
@@ -106,6 +110,8 @@ class Forecaster:
         self._learn(rows[which], horizon, said, verdicts)
         for at in which.tolist():
             items[at].series.scores += 1
+        if self._recorder is not None:
+            return []
         return [
             self._score(items[at], k, matured)
             for at, k, matured in zip(which.tolist(), horizon.tolist(), _matured(verdicts, said), strict=True)
@@ -140,6 +146,9 @@ class Forecaster:
             steps=columns.steps[rows],
         )
         answer = self.bank.forecast(rows, view)
+        if self._recorder is not None:
+            self._record_answer(self._recorder, items, rows, steps, answer)
+            return []
         forecast = self._distribution(rows, answer)
         if items[0].kind not in CORRECTIONS:
             close = columns.last_close[rows]
@@ -162,12 +171,48 @@ class Forecaster:
         )
         return say(items, live, numbers, self.config, now_ms)
 
-    def _distribution(self, rows: Index, answer: BankForecast) -> Distribution:
+    def _record_answer(
+        self,
+        recorder: Recorder,
+        items: list[Item],
+        rows: Index,
+        steps: NDArray[np.int64],
+        answer: BankForecast,
+    ) -> None:
+        """Open the predictions; give the live ones to the recorder. Nobody reads the widths of the others."""
+        live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
+        close, scale = self.columns.last_close[rows], np.exp(answer.log_scale)
+        half = np.full((*scale.shape, 1 + len(recorder.coverages)), np.nan)
+        if len(live):
+            places = self._places(rows, answer)[live]
+            wanted = (self.config.confidence, *recorder.coverages)
+            tail = self._calibrators.tail(places)
+            half[live] = half_widths(self._calibrators, places, scale[live], wanted, tail)
+        answerers = self._answerers[rows]
+        self._open.put(rows, steps, Said(close, answer.location, half[..., 0], scale, answerers))
+        if len(live):
+            recorder.record(
+                Forecasts(
+                    items=[items[at] for at in live],
+                    close=close[live],
+                    location=answer.location[live],
+                    half_width=half[live, :, 0],
+                    half_widths=half[live, :, 1:],
+                    answerers=answerers[live],
+                )
+            )
+
+    def _places(self, rows: Index, answer: BankForecast) -> Index:
+        """The calibrator of each horizon, the longest head's for those beyond it: (S, K)."""
         horizons = self._calibrators.horizons
-        owner = np.minimum(np.arange(horizons), np.maximum(answer.heads[:, None], 1) - 1)  # (S, K)
+        owner = np.minimum(np.arange(horizons), np.maximum(answer.heads[:, None], 1) - 1)
+        places: Index = rows[:, None] * horizons + owner
+        return places
+
+    def _distribution(self, rows: Index, answer: BankForecast) -> Distribution:
         return distribution(
             self._calibrators,
-            rows[:, None] * horizons + owner,
+            self._places(rows, answer),
             answer.location,
             answer.log_scale,
             confidence=self.config.confidence,

@@ -16,7 +16,7 @@ from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit
 
 _PLACE: Final = "file"
-_UNTRAINED: Final = ("hybrid", "naive")
+_UNTRAINED: Final = "hybrid"
 
 
 def predict_file(config: EngineConfig, file: CandleFile, exchange: str, now_ms: int) -> list[Prediction]:
@@ -35,7 +35,7 @@ def predict_file(config: EngineConfig, file: CandleFile, exchange: str, now_ms: 
     for candle in past:
         engine.admit(_PLACE, candle, None, live=False)
         engine.advance(now_ms)
-    if config.model not in _UNTRAINED:
+    if config.model != _UNTRAINED:
         engine.install(last.series, _trained(engine, config, last.series))
     engine.admit(_PLACE, last, None, live=True)
     return engine.advance(now_ms)[_PLACE].predictions

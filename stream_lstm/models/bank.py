@@ -4,13 +4,14 @@ A forecast does not depend, bit for bit, on which other rows are asked for in th
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.models import hybrid
-from stream_lstm.models.live import LiveModels
+from stream_lstm.models.live import LiveModels, ModelType
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import model_type
@@ -46,7 +47,9 @@ class _Group:
 class Bank:
     """Models by row. A row without one is answered by `hybrid`."""
 
-    def __init__(self) -> None:
+    def __init__(self, types: Callable[[str], ModelType] = model_type) -> None:
+        """`types` finds the type of a model by its name."""
+        self._types = types
         self._groups: list[_Group] = []
         self._numbers: dict[tuple[str, int], int] = {}
         self._models: dict[int, Model] = {}
@@ -106,5 +109,5 @@ class Bank:
         key = (model.model_type, len(model.heads))
         if key not in self._numbers:
             self._numbers[key] = len(self._groups)
-            self._groups.append(_Group(model_type(model.model_type).live(len(model.heads))))
+            self._groups.append(_Group(self._types(model.model_type).live(len(model.heads))))
         return self._numbers[key]
