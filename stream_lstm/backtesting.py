@@ -9,13 +9,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import orjson
 from threadpoolctl import threadpool_limits
 
 from stream_lstm.candles.files import CandleFile
 from stream_lstm.evaluation.backtest import Walk, Walked, walk_forward
 from stream_lstm.evaluation.metrics import judge
+from stream_lstm.evaluation.references import forecaster
 from stream_lstm.evaluation.summary import Judged, summarise
+from stream_lstm.evaluation.yardstick import Yardstick, yardstick
 
 Progress = Callable[[int, int], None]
 """Told how many candles are done, and of how many."""
@@ -40,6 +43,9 @@ def backtest(
 
     How the files are shared changes nothing that is published. Raises what a walk raises.
     """
+    for model in models:
+        forecaster(model)  # an unknown one is refused before an hour of work
+    files = joined(files)
     groups = [list(range(first, len(files), jobs)) for first in range(min(jobs, len(files)))]
     tasks = [
         (model, group, replace(walk, config=replace(walk.config, model=model)))
@@ -55,6 +61,21 @@ def backtest(
         for at, walked in zip(group, part, strict=True)
     }
     return [Tested(model, files[at], found[model, at]) for model in models for at in range(len(files))]
+
+
+def joined(files: Sequence[CandleFile]) -> list[CandleFile]:
+    """The files of one series as one, in the order of its first; of candles in several the last wins."""
+    parts: dict[tuple[str, str], list[CandleFile]] = {}
+    for file in files:
+        parts.setdefault((file.symbol, file.interval), []).append(file)
+    return [of_series[0] if len(of_series) == 1 else _join(of_series) for of_series in parts.values()]
+
+
+def _join(files: Sequence[CandleFile]) -> CandleFile:
+    newest_first = np.concatenate([file.open_ms for file in files])[::-1]
+    open_ms, first = np.unique(newest_first, return_index=True)
+    ohlcv = np.concatenate([file.ohlcv for file in files])[::-1][first]
+    return files[0]._replace(open_ms=open_ms, ohlcv=np.ascontiguousarray(ohlcv))
 
 
 def _here(parts: list[list[CandleFile]], walks: list[Walk], progress: Progress) -> list[list[Walked]]:
@@ -117,12 +138,17 @@ def _walk(at: int, part: list[CandleFile], walk: Walk) -> list[Walked]:
 
 def judge_all(tested: Sequence[Tested]) -> list[Judged]:
     """The worth of all that can be judged."""
-    return [
-        Judged(one.model, one.file.symbol, one.file.interval, track.horizon, worth)
-        for one in tested
-        for track in one.walked.tracks.values()
-        if (worth := judge(track, one.file)) is not None
-    ]
+    measures: dict[tuple[int, str], Yardstick] = {}  # the same for every model
+    judged = []
+    for one in tested:
+        for track in one.walked.tracks.values():
+            place = (id(one.file), track.horizon)
+            if place not in measures:
+                measures[place] = yardstick(one.file, track.steps, track.confidence)
+            worth = judge(track, measures[place])
+            if worth is not None:
+                judged.append(Judged(one.model, one.file.symbol, one.file.interval, track.horizon, worth))
+    return judged
 
 
 def verdict(tested: Sequence[Tested], judged: Sequence[Judged]) -> dict[str, Any]:

@@ -4,25 +4,32 @@ With every candle the engine scores what has matured, answers, and is given a ne
 trained on the candles up to then: what is published at a candle rests on nothing that came later.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.files import CandleFile
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import TrainingFailed
-from stream_lstm.evaluation.track import Track
+from stream_lstm.evaluation.references import forecaster
+from stream_lstm.evaluation.track import COVERAGES, Track
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.horizons import horizons_of
-from stream_lstm.forecasting.outputs import Prediction, TrainingRequest
-from stream_lstm.models.registry import fit_each
+from stream_lstm.forecasting.horizons import Horizon, horizons_of
+from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.recorder import Forecasts
+from stream_lstm.forecasting.scoring import prices
+from stream_lstm.models.bank import Bank
+from stream_lstm.models.live import ModelType
 
 EXCHANGE: Final = "file"
 _PLACE: Final = "backtest"
+
+Floats = NDArray[np.float64]
 
 Progress = Callable[[int, int], None]
 """Told how many candles are done, and of how many."""
@@ -48,41 +55,55 @@ class Walked:
     failed_fits: int = 0
 
 
-@dataclass(slots=True)
-class _Columns:
-    """A track that grows."""
+class _Row(NamedTuple):
+    """One candle of one series, K horizons."""
 
-    rows: list[tuple[int, float, float, float, float]] = field(default_factory=list)
-    model: list[str] = field(default_factory=list)
+    as_of: int
+    model: str
+    close: float
+    location: Floats  # (K,)
+    half_width: Floats  # (K,)
+    half_widths: Floats  # (K, 9)
 
-    def add(self, prediction: Prediction) -> None:
-        body = prediction.body
-        point = body["predictions"][-1]
-        self.rows.append(
-            (
-                body["asOf"],
-                body["lastClose"],
-                point["predictedPrice"],
-                point["lowerBound"],
-                point["upperBound"],
+
+class _Published:
+    """What the engine forecasts, kept by series: a `forecasting.recorder.Recorder`."""
+
+    coverages = COVERAGES
+
+    def __init__(self) -> None:
+        self._rows: dict[SeriesKey, list[_Row]] = {}
+
+    def record(self, forecasts: Forecasts) -> None:
+        """Keep what one round forecasts."""
+        numbers = (forecasts.close, forecasts.location, forecasts.half_width, forecasts.half_widths)
+        for item, answerer, *row in zip(forecasts.items, forecasts.answerers, *numbers, strict=True):
+            rows = self._rows.setdefault(item.series.key, [])
+            rows.append(_Row(item.candle.close_ms, answerer.type, *row))
+
+    def tracks(self, key: SeriesKey, horizons: Sequence[Horizon], confidence: float) -> dict[str, Track]:
+        """By horizon, shortest first."""
+        if key not in self._rows:
+            return {}
+        as_of, models, closes, *columns = zip(*self._rows[key], strict=True)
+        close = np.array(closes)
+        location, half, widths = (np.array(column) for column in columns)  # (N, K), (N, K), (N, K, 9)
+        tracks = {}
+        for at, horizon in enumerate(horizons):
+            predicted, lower, upper = prices(close, location[:, at], half[:, at])
+            tracks[horizon.name] = Track(
+                horizon=horizon.name,
+                steps=horizon.steps,
+                as_of=np.array(as_of, np.int64),
+                last_close=close,
+                predicted=predicted,
+                lower=lower,
+                upper=upper,
+                half_widths=widths[:, at],
+                model=models,
+                confidence=confidence,
             )
-        )
-        self.model.append(prediction.model_type)
-
-    def track(self, horizon: str, steps: int, confidence: float) -> Track:
-        as_of, *prices = np.array(self.rows, np.float64).reshape(-1, 5).T
-        close, predicted, lower, upper = prices
-        return Track(
-            horizon=horizon,
-            steps=steps,
-            as_of=as_of.astype(np.int64),  # epoch ms have 41 bits, exact in a double
-            last_close=close,
-            predicted=predicted,
-            lower=lower,
-            upper=upper,
-            model=tuple(self.model),
-            confidence=confidence,
-        )
+        return tracks
 
 
 def walk_forward(
@@ -93,10 +114,9 @@ def walk_forward(
     Files share an engine, so that its work is done for all of them at once, and trainings that are due
     together are stacked. Neither changes a bit of what is published.
     """
-    # Only the answer at the horizon is judged: a path of one point.
-    engine = Engine(replace(walk.config, expiry_jitter=0.0, max_path_points=1))
+    published, types = _Published(), forecaster(walk.config.model)
+    engine = Engine(replace(walk.config, expiry_jitter=0.0), bank=Bank(forecaster), recorder=published)
     keys = [SeriesKey(EXCHANGE, file.symbol, file.interval) for file in files]
-    published: dict[tuple[SeriesKey, str], _Columns] = {}
     walked = {key: Walked() for key in keys}
     total, done = sum(len(file.open_ms) for file in files), 0
     for moment in moments.of_files(files, EXCHANGE):
@@ -105,24 +125,24 @@ def walk_forward(
             break
         live = walk.from_ms is None or close_ms >= walk.from_ms
         admitted = [engine.admit(_PLACE, candle, None, live=live, asks=True) for candle in moment]
-        for outputs in engine.advance(0).values():
-            for prediction in outputs.predictions:
-                place = (prediction.series, prediction.horizon)
-                published.setdefault(place, _Columns()).add(prediction)
-        _train(engine, [one.request for one in admitted if one.request is not None], walked)
+        engine.advance(0)
+        _train(engine, types, [one.request for one in admitted if one.request is not None], walked)
         done += len(moment)
         progress(done, total)
     progress(total, total)
     for key, file in zip(keys, files, strict=True):
-        walked[key].tracks = _tracks(key, file, walk.config, published)
+        horizons = horizons_of(walk.config.horizons, file.step_ms, walk.config.max_horizon_candles)
+        walked[key].tracks = published.tracks(key, horizons, walk.config.confidence)
     return [walked[key] for key in keys]
 
 
-def _train(engine: Engine, requests: Iterable[TrainingRequest], walked: dict[SeriesKey, Walked]) -> None:
+def _train(
+    engine: Engine, types: ModelType, requests: Sequence[TrainingRequest], walked: dict[SeriesKey, Walked]
+) -> None:
     """Train what is due and install it: the next candle is answered by it."""
     due = [(request.series, engine.training_set(request.series)) for request in requests]
     jobs = [(key, data) for key, data in due if data is not None]
-    outcomes = fit_each(engine.config.model, [data for _, data in jobs])
+    outcomes = types.fit([data for _, data in jobs])
     for (key, _), outcome in zip(jobs, outcomes, strict=True):
         if isinstance(outcome, TrainingFailed):
             walked[key].failed_fits += 1
@@ -130,17 +150,3 @@ def _train(engine: Engine, requests: Iterable[TrainingRequest], walked: dict[Ser
         else:
             walked[key].fits += 1
             engine.install(key, outcome)
-
-
-def _tracks(
-    key: SeriesKey,
-    file: CandleFile,
-    config: EngineConfig,
-    published: dict[tuple[SeriesKey, str], _Columns],
-) -> dict[str, Track]:
-    horizons = horizons_of(config.horizons, file.step_ms, config.max_horizon_candles)
-    return {
-        horizon.name: published[key, horizon.name].track(horizon.name, horizon.steps, config.confidence)
-        for horizon in horizons
-        if (key, horizon.name) in published
-    }

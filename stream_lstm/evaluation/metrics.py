@@ -5,31 +5,18 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_lstm.candles.files import CandleFile
-from stream_lstm.evaluation.reference import ewma_volatility, target_rows, unit_half_width
-from stream_lstm.evaluation.significance import Verdict, diebold_mariano
+from stream_lstm.evaluation.coverage import Coverage, coverage_of
+from stream_lstm.evaluation.losses import pinball
+from stream_lstm.evaluation.significance import Between, Verdict, diebold_mariano, ratios_by_chance
 from stream_lstm.evaluation.track import Track
+from stream_lstm.evaluation.yardstick import Yardstick
 from stream_lstm.forecasting.scoring import winkler_score
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-STRETCH: Final = 500
-"""Forecasts in a row of which the worst coverage is told."""
 _HOUR_MS: Final = 3_600_000
 _FEWEST: Final = 50
-
-
-class Coverage(NamedTuple):
-    """Share of outcomes inside the interval: in all, and where it is worst."""
-
-    overall: float
-    by_hour: dict[int, float]
-    """By the hour of day, UTC, in which the first candle of the horizon opens."""
-    by_volatility: tuple[float, float, float]
-    """In calm, ordinary and turbulent thirds, by the unit's σ."""
-    worst_stretch: float | None
-    """Of 500 forecasts in a row; None where there are fewer."""
 
 
 class Worth(NamedTuple):
@@ -39,11 +26,19 @@ class Worth(NamedTuple):
     answered: float
     """Judged forecasts per candle between the first and the last."""
     rmse_ratio: float
-    """Of log errors."""
+    """Of log errors, like the next."""
     mae_ratio: float
     mape: float
+    """Mean of |predicted / actual − 1|."""
+    mape_ratio: float
+    skill: Between
+    """1 − RMSE ratio, and where it lies in nine of ten resamplings."""
     winkler_ratio: float
     """Mean interval score over that of the unit, both in units of the last close."""
+    interval_skill: Between
+    """1 − Winkler ratio, likewise."""
+    pinball_ratio: float
+    """Mean pinball loss over the quantiles at 5, 10, … 95%, over that of the unit."""
     coverage: Coverage
     width: float
     """Mean width of the interval, as a fraction of the last close."""
@@ -52,87 +47,74 @@ class Worth(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """The forecasts that can be judged: origin and target rows, and what was said."""
+    """The N forecasts that can be judged."""
 
     origin: Index
+    """Row of the last candle that was known."""
+    at: Index
+    """Place in the track."""
     actual: Floats
-    close: Floats
-    predicted: Floats
-    lower: Floats
-    upper: Floats
-    unit: Floats
-    """Half-width of the unit, in log price."""
+    """Close of the target, over the last close."""
 
 
-def judge(track: Track, candles: CandleFile) -> Worth | None:
-    """The worth of a track, given the candles of its series; None below 50 forecasts that can be judged.
+def judge(track: Track, measure: Yardstick) -> Worth | None:
+    """The worth of a track by the yardstick of its series; None below 50 forecasts that can be judged.
 
     A forecast is judged if its target candle is in the file by the clock and the unit is known at its origin.
     """
-    close = candles.ohlcv[:, 3]
-    volatility = ewma_volatility(close)
-    judged = _judged(track, candles, volatility)
-    count = len(judged.origin)
-    if count < _FEWEST:
+    judged = _judged(track, measure)
+    if len(judged.at) < _FEWEST:
         return None
-    error = np.log(judged.actual / judged.predicted)
-    moved = np.log(judged.actual / judged.close)
-    ours, unit = _interval_scores(judged, track.confidence)
-    inside = (judged.actual >= judged.lower) & (judged.actual <= judged.upper)
+    close, origin, at = track.last_close[judged.at], judged.origin, judged.at
+    predicted, lower, upper = (price[at] / close for price in (track.predicted, track.lower, track.upper))
+    error, moved = np.log(judged.actual / predicted), np.log(judged.actual)
+    mape, walk_mape = (float(np.abs(said / judged.actual - 1).mean()) for said in (predicted, 1.0))
+    ours, unit = _interval_scores(lower, upper, judged, measure, track.confidence)
+    inside = (judged.actual >= lower) & (judged.actual <= upper)
+    hours = (measure.candles.open_ms[origin] + measure.candles.step_ms) // _HOUR_MS % 24
+    squared = ratios_by_chance(error**2, moved**2, measure.steps)
+    rmse_ratio, winkler_ratio = _rmse(error) / _rmse(moved), float(ours.mean() / unit.mean())
     return Worth(
-        forecasts=count,
-        answered=count / int(judged.origin[-1] - judged.origin[0] + 1),
-        rmse_ratio=float(np.sqrt((error @ error) / (moved @ moved))),
+        forecasts=len(at),
+        answered=len(at) / int(origin[-1] - origin[0] + 1),
+        rmse_ratio=rmse_ratio,
         mae_ratio=float(np.abs(error).mean() / np.abs(moved).mean()),
-        mape=float(np.abs(judged.predicted / judged.actual - 1).mean()),
-        winkler_ratio=float(ours.mean() / unit.mean()),
-        coverage=_coverage(inside, candles, judged.origin, volatility),
-        width=float(((judged.upper - judged.lower) / judged.close).mean()),
-        better=diebold_mariano((ours - unit) / unit.mean(), track.steps),
+        mape=mape,
+        mape_ratio=mape / walk_mape,
+        skill=Between.of(1 - rmse_ratio, 1 - np.sqrt(squared)),
+        winkler_ratio=winkler_ratio,
+        interval_skill=Between.of(1 - winkler_ratio, 1 - ratios_by_chance(ours, unit, measure.steps)),
+        pinball_ratio=_pinball_ratio(track, judged, measure),
+        coverage=coverage_of(inside, hours, measure.volatility[origin]),
+        width=float((upper - lower).mean()),
+        better=diebold_mariano((ours - unit) / unit.mean(), measure.steps),
     )
 
 
-def _judged(track: Track, candles: CandleFile, volatility: Floats) -> _Judged:
-    close, step_ms = candles.ohlcv[:, 3], candles.step_ms
-    targets = target_rows(candles.open_ms, step_ms, track.steps)
-    unit = unit_half_width(volatility, close, targets, track.confidence)
-    origin = np.searchsorted(candles.open_ms, track.as_of + 1 - step_ms)
-    use = (targets[origin] >= 0) & np.isfinite(unit[origin])
-    origin = origin[use]
-    return _Judged(
-        origin,
-        close[targets[origin]],
-        close[origin],
-        track.predicted[use],
-        track.lower[use],
-        track.upper[use],
-        unit[origin],
-    )
+def _judged(track: Track, measure: Yardstick) -> _Judged:
+    candles = measure.candles
+    origin = np.searchsorted(candles.open_ms, track.as_of + 1 - candles.step_ms)
+    at = np.flatnonzero((measure.targets[origin] >= 0) & np.isfinite(measure.half_width[origin]))
+    origin = origin[at]
+    actual = candles.ohlcv[measure.targets[origin], 3] / candles.ohlcv[origin, 3]
+    return _Judged(origin, at, actual)
 
 
-def _interval_scores(judged: _Judged, confidence: float) -> tuple[Floats, Floats]:
+def _rmse(error: Floats) -> float:
+    return float(np.sqrt(error @ error / len(error)))
+
+
+def _interval_scores(
+    lower: Floats, upper: Floats, judged: _Judged, measure: Yardstick, confidence: float
+) -> tuple[Floats, Floats]:
     """Of the forecasts and of the unit, in units of the last close: (N,) each."""
-    actual = judged.actual / judged.close
-    ours = winkler_score(judged.lower / judged.close, judged.upper / judged.close, actual, confidence)
-    unit = winkler_score(np.exp(-judged.unit), np.exp(judged.unit), actual, confidence)
-    return ours, unit
+    half = measure.half_width[judged.origin]
+    ours = winkler_score(lower, upper, judged.actual, confidence)
+    return ours, winkler_score(np.exp(-half), np.exp(half), judged.actual, confidence)
 
 
-def _coverage(inside: NDArray[np.bool_], candles: CandleFile, origin: Index, volatility: Floats) -> Coverage:
-    hours = (candles.open_ms[origin] + candles.step_ms) // _HOUR_MS % 24
-    by_hour = {int(hour): float(inside[hours == hour].mean()) for hour in np.unique(hours)}
-    known = volatility[origin]
-    thirds = np.searchsorted(np.quantile(known, [1 / 3, 2 / 3]), known)
-    calm, ordinary, turbulent = (_mean(inside[thirds == third]) for third in range(3))
-    return Coverage(float(inside.mean()), by_hour, (calm, ordinary, turbulent), _worst_stretch(inside))
-
-
-def _mean(inside: NDArray[np.bool_]) -> float:
-    return float(inside.mean()) if len(inside) else float("nan")
-
-
-def _worst_stretch(inside: NDArray[np.bool_]) -> float | None:
-    if len(inside) < STRETCH:
-        return None
-    sums = np.cumsum(np.concatenate([[0], inside]))
-    return float((sums[STRETCH:] - sums[:-STRETCH]).min() / STRETCH)
+def _pinball_ratio(track: Track, judged: _Judged, measure: Yardstick) -> float:
+    location = np.log(track.predicted[judged.at] / track.last_close[judged.at])
+    ours = pinball(location, track.half_widths[judged.at], judged.actual)
+    unit = pinball(np.zeros(len(location)), measure.half_widths[judged.origin], judged.actual)
+    return float(ours.mean() / unit.mean())

@@ -2,11 +2,12 @@
 
 σ² is the exponentially weighted mean, λ = 0.94, of squared log returns of one candle (RiskMetrics, J.P.
 Morgan 1996); the half-width is σ times the quantile of the last 500 matured |r_h| / σ, at least 100 of them.
-It is what anybody has without a model. N candles of one series.
+It is what anybody has without a model. N candles of one series, L coverages.
 """
 
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
@@ -42,16 +43,16 @@ def target_rows(open_ms: NDArray[np.int64], step_ms: int, steps: int) -> Index:
     return np.where(open_ms[rows] == wanted, rows, -1)
 
 
-def unit_half_width(volatility: Floats, close: Floats, targets: Index, confidence: float) -> Floats:
-    """Half-width in log price at every candle, from what was known at its close; NaN before: (N,)."""
+def unit_half_widths(volatility: Floats, close: Floats, targets: Index, coverages: Sequence[float]) -> Floats:
+    """Half-widths in log price at every candle, from what was known at its close; NaN before: (N, L)."""
     known = targets >= 0
     scores = np.full(len(close), np.nan)
     scores[known] = np.abs(np.log(close[targets[known]] / close[known])) / volatility[known]
-    return rolling_quantile(scores, targets, confidence) * volatility
+    return rolling_quantiles(scores, targets, coverages) * volatility[:, None]
 
 
-def rolling_quantile(scores: Floats, ready: Index, level: float) -> Floats:
-    """At every row the quantile of the last 500 scores that are known there: (N,), NaN below 100.
+def rolling_quantiles(scores: Floats, ready: Index, levels: Sequence[float]) -> Floats:
+    """At every row the quantiles of the last 500 scores that are known there: (N, L), NaN below 100.
 
     Score n is known from row `ready[n]` on, never where that is negative. Of m scores it is the one of
     rank ⌈(m + 1)·level⌉: the conformal quantile (Vovk et al., Algorithmic Learning in a Random World, 2005).
@@ -62,7 +63,8 @@ def rolling_quantile(scores: Floats, ready: Index, level: float) -> Floats:
             comes.setdefault(row, []).append(score)
     ranked: list[float] = []
     order: deque[float] = deque()
-    found = np.full(len(scores), np.nan)
+    ranks = [[min(count, ceil((count + 1) * level)) - 1 for level in levels] for count in range(WINDOW + 1)]
+    found = np.full((len(scores), len(levels)), np.nan)
     for row in range(len(scores)):
         for score in comes.get(row, ()):
             insort(ranked, score)
@@ -71,5 +73,5 @@ def rolling_quantile(scores: Floats, ready: Index, level: float) -> Floats:
                 del ranked[bisect_left(ranked, order.popleft())]
         count = len(ranked)
         if count >= MINIMUM:
-            found[row] = ranked[min(count, ceil((count + 1) * level)) - 1]
+            found[row] = [ranked[rank] for rank in ranks[count]]
     return found

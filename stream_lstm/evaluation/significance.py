@@ -1,14 +1,16 @@
 """Whether one forecaster is better than another, or by chance."""
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_FEWEST = 50
+_FEWEST: Final = 50
+_RESAMPLINGS: Final = 500
+_SPAN: Final = (0.05, 0.95)
 
 
 class Verdict(NamedTuple):
@@ -17,6 +19,41 @@ class Verdict(NamedTuple):
     statistic: float
     p_value: float
     """Two-sided, normal."""
+
+
+class Between(NamedTuple):
+    """A number, and where nine of ten resamplings of the forecasts put it."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, value: float, resampled: Floats) -> "Between":
+        """A number with the span of its resampled values."""
+        low, high = np.quantile(resampled, _SPAN)
+        return cls(value, float(low), float(high))
+
+
+def ratios_by_chance(ours: Floats, theirs: Floats, steps: int) -> Floats:
+    """Ratios of mean losses (N,) of forecasts of `steps` candles, over 500 resamplings of both: (500,).
+
+    Circular block bootstrap of Politis & Romano (1992): blocks of max(2h, N^(1/3)) forecasts in a row, so
+    that those which overlap stay together. The draws are the same in every call.
+    """
+    count = len(ours)
+    block = min(count, max(2 * steps, math.ceil(count ** (1 / 3))))
+    starts = np.random.default_rng(0).integers(count, size=(_RESAMPLINGS, -(-count // block)))
+    above, below = (_block_sums(losses, block)[starts].sum(axis=1) for losses in (ours, theirs))
+    ratios: Floats = above / below
+    return ratios
+
+
+def _block_sums(losses: Floats, block: int) -> Floats:
+    """Sum of the `block` losses from each on, the first following the last: (N,)."""
+    sums = np.cumsum(np.concatenate([[0.0], losses, losses[:block]]))
+    of_blocks: Floats = sums[block : block + len(losses)] - sums[: len(losses)]
+    return of_blocks
 
 
 def diebold_mariano(difference: Floats, steps: int) -> Verdict | None:

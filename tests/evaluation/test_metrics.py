@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from stream_lstm.candles.files import CandleFile
-from stream_lstm.evaluation.metrics import judge
-from stream_lstm.evaluation.reference import ewma_volatility, target_rows, unit_half_width
+from stream_lstm.evaluation.metrics import Worth, judge
 from stream_lstm.evaluation.significance import diebold_mariano
 from stream_lstm.evaluation.summary import Judged, summarise
 from stream_lstm.evaluation.track import Track
+from stream_lstm.evaluation.yardstick import yardstick
 
 HOUR = 3_600_000
 COUNT = 3_000
@@ -25,9 +25,8 @@ def candles() -> CandleFile:
 
 def of_the_unit(candles: CandleFile, steps: int = 1, factor: float = 1.0) -> Track:
     """The unit itself as a forecaster, its width times a factor."""
-    close = candles.ohlcv[:, 3]
-    targets = target_rows(candles.open_ms, HOUR, steps)
-    half = unit_half_width(ewma_volatility(close), close, targets, 0.9) * factor
+    close, measure = candles.ohlcv[:, 3], yardstick(candles, steps, 0.9)
+    half = measure.half_width * factor
     at = np.flatnonzero(np.isfinite(half))
     return Track(
         horizon=f"{steps}h",
@@ -37,15 +36,21 @@ def of_the_unit(candles: CandleFile, steps: int = 1, factor: float = 1.0) -> Tra
         predicted=close[at],
         lower=close[at] * np.exp(-half[at]),
         upper=close[at] * np.exp(half[at]),
+        half_widths=measure.half_widths[at] * factor,
         model=("unit",) * len(at),
         confidence=0.9,
     )
 
 
+def worth_of(track: Track, candles: CandleFile) -> Worth:
+    worth = judge(track, yardstick(candles, track.steps, track.confidence))
+    assert worth is not None
+    return worth
+
+
 @pytest.mark.parametrize("steps", [1, 4])
 def test_the_unit_is_worth_one_and_as_good_as_itself(candles: CandleFile, steps: int) -> None:
-    worth = judge(of_the_unit(candles, steps), candles)
-    assert worth is not None
+    worth = worth_of(of_the_unit(candles, steps), candles)
     assert worth.winkler_ratio == pytest.approx(1)
     assert worth.rmse_ratio == worth.mae_ratio == 1
     assert worth.coverage.overall == pytest.approx(0.9, abs=0.02)
@@ -54,10 +59,7 @@ def test_the_unit_is_worth_one_and_as_good_as_itself(candles: CandleFile, steps:
 
 
 def test_intervals_that_are_too_wide_or_too_narrow_cost(candles: CandleFile) -> None:
-    right, wide, narrow = (judge(of_the_unit(candles, factor=factor), candles) for factor in (1, 2, 0.4))
-    assert right is not None
-    assert wide is not None
-    assert narrow is not None
+    right, wide, narrow = (worth_of(of_the_unit(candles, factor=factor), candles) for factor in (1, 2, 0.4))
     assert wide.winkler_ratio > 1.2
     assert narrow.winkler_ratio > 1.2
     assert wide.coverage.overall > right.coverage.overall > narrow.coverage.overall
@@ -71,8 +73,7 @@ def test_whoever_knows_the_future_is_seen_to(candles: CandleFile) -> None:
     rows = np.searchsorted(candles.open_ms, honest.as_of + 1)
     known = rows < COUNT
     actual = candles.ohlcv[np.minimum(rows, COUNT - 1), 3]
-    worth = judge(replace(honest, predicted=np.where(known, actual, honest.predicted)), candles)
-    assert worth is not None
+    worth = worth_of(replace(honest, predicted=np.where(known, actual, honest.predicted)), candles)
     assert worth.rmse_ratio < 1e-6
 
 
@@ -82,8 +83,7 @@ def test_coverage_is_told_where_it_is_worst(candles: CandleFile) -> None:
     blind = hours == 15
     lower = np.where(blind, track.last_close * 0.9999999, track.lower)
     upper = np.where(blind, track.last_close * 1.0000001, track.upper)
-    worth = judge(replace(track, lower=lower, upper=upper), candles)
-    assert worth is not None
+    worth = worth_of(replace(track, lower=lower, upper=upper), candles)
     assert worth.coverage.by_hour[15] < 0.05
     assert min(share for hour, share in worth.coverage.by_hour.items() if hour != 15) > 0.8
     assert worth.coverage.worst_stretch is not None
@@ -95,7 +95,7 @@ def test_few_forecasts_are_not_judged(candles: CandleFile) -> None:
     columns = {
         name: getattr(track, name)[:49] for name in ("as_of", "last_close", "predicted", "lower", "upper")
     }
-    assert judge(replace(track, **columns), candles) is None
+    assert judge(replace(track, **columns), yardstick(candles, 1, 0.9)) is None
 
 
 def test_diebold_mariano_sees_a_difference_and_only_that() -> None:
@@ -123,9 +123,7 @@ def test_overlapping_forecasts_are_not_taken_for_independent_ones() -> None:
 
 
 def test_a_summary_has_means_and_the_worst(candles: CandleFile) -> None:
-    right, wide = judge(of_the_unit(candles), candles), judge(of_the_unit(candles, factor=2), candles)
-    assert right is not None
-    assert wide is not None
+    right, wide = worth_of(of_the_unit(candles), candles), worth_of(of_the_unit(candles, factor=2), candles)
     judged = [Judged("m", "A", "1h", "1h", right), Judged("m", "B", "1h", "1h", wide)]
     (row,) = summarise(judged)
     assert row["series"] == 2

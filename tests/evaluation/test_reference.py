@@ -11,9 +11,9 @@ from stream_lstm.evaluation.reference import (
     MINIMUM,
     WINDOW,
     ewma_volatility,
-    rolling_quantile,
+    rolling_quantiles,
     target_rows,
-    unit_half_width,
+    unit_half_widths,
 )
 
 
@@ -43,7 +43,7 @@ def test_the_rolling_quantile_is_that_of_the_newest_known_scores(seed: int, step
     scores = rng.exponential(size=count)
     ready = np.arange(count) + steps
     ready[ready >= count] = -1
-    found = rolling_quantile(scores, ready, level)
+    found = rolling_quantiles(scores, ready, (0.3, level))[:, 1]
     for row in (MINIMUM + steps - 2, MINIMUM + steps - 1, 300, count - 1):
         known = sorted(scores[: max(row - steps + 1, 0)][-WINDOW:])
         if len(known) < MINIMUM:
@@ -61,7 +61,7 @@ def test_a_target_is_the_candle_that_is_so_much_later_by_the_clock() -> None:
 def test_the_unit_covers_what_it_says_on_a_random_walk() -> None:
     close = walk(6_000)
     targets = target_rows(np.arange(6_000), 1, 1)
-    half = unit_half_width(ewma_volatility(close), close, targets, 0.9)
+    half = unit_half_widths(ewma_volatility(close), close, targets, (0.9,))[:, 0]
     known = np.isfinite(half) & (targets >= 0)
     moved = np.abs(np.log(close[targets[known]] / close[known]))
     assert (moved <= half[known]).mean() == pytest.approx(0.9, abs=0.015)
