@@ -131,10 +131,12 @@ class Partition:
         if self._queue:
             self.newest_ms = self._queue[-1][0].timestamp
 
-    def turn(self, limit: int) -> Taken:
-        """Take up to `limit` closed candles, and whatever lies between them."""
+    def turn(self, limit: int, most_records: int = 1_000_000) -> Taken:
+        """Take up to `limit` closed candles, and the records that lie between them as far as allowed."""
         taken = Taken()
         while taken.closed < limit and self._passes_installations(taken) and not self.waiting:
+            if taken.records >= most_records and not self._backlog:
+                break
             if self._backlog:
                 self._admit(taken)
             elif self._queue:

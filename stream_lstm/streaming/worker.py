@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _FETCH: Final = 1_000
 """Records per poll at most."""
+_TURN: Final = 1_500
+"""Records per turn at most: 1,800 updates of open bars may lie between two candles that close."""
 _QUEUED: Final = 2_000
 """Records waiting in a partition above which no more of it are fetched."""
 _IDLE_SECONDS: Final = 0.5
@@ -216,8 +218,8 @@ class Worker:
     def _take(self) -> dict[TopicPartition, Taken]:
         """A turn of every partition that is ready, as many candles in all as the pace allows."""
         ready = [place for place, partition in self.partitions.items() if partition.ready]
-        share = max(1, self._pace.candles // max(1, len(ready)))
-        taken = {place: self.partitions[place].turn(share) for place in ready}
+        candles, records = (max(1, most // max(1, len(ready))) for most in (self._pace.candles, _TURN))
+        taken = {place: self.partitions[place].turn(candles, records) for place in ready}
         self._pace.took(sum(one.closed for one in taken.values()))
         for place in [*self._held]:
             if self.partitions[place].queued <= _QUEUED // 2:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
@@ -131,6 +131,18 @@ def test_rubbish_is_handed_out_with_its_reason_and_stops_nothing() -> None:
     assert [(record.offset, bad.reason) for record, bad in turns[0].dead] == [(1, "not_json")]
     assert turns[0].closed == 3
     assert partition.next_offset == 4
+
+
+def test_a_turn_reads_no_more_records_than_it_may_though_none_closes_a_bar() -> None:
+    rows = records(5)
+    for row in rows:
+        row.timestamp -= HOUR // 2  # forming
+    partition, _ = opened()
+    partition.feed([replace(row, offset=at) for at, row in enumerate(rows[:1] * 40)], 0.0)
+    assert partition.turn(10, most_records=15).records == 15
+    assert partition.next_offset == 15
+    assert partition.ready
+    assert partition.turn(10).records == 25
 
 
 def test_a_record_that_was_taken_already_is_not_taken_again() -> None:
