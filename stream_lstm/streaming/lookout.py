@@ -39,6 +39,7 @@ class Lookout:
     partitions: Mapping[Place, Partition]
     _looked_at: float = field(default=0.0, init=False)
     _models_at: float = field(default=0.0, init=False)
+    _silent_at: float = field(default=0.0, init=False)
 
     async def look(self) -> set[Place]:
         """The partitions that are seen to have nothing to read; none while it is not time to look."""
@@ -51,6 +52,8 @@ class Lookout:
         if now - self._models_at >= _MODELS_SECONDS:
             self._models_at = now
             self.telemetry.models(self.engine, self.trainer)
+        elif now - self._silent_at >= _MODELS_SECONDS:  # not in the same turn: each goes over all series
+            self._silent_at = now
             self._tell_silent(now)
         return caught_up
 

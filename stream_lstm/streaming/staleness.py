@@ -17,7 +17,7 @@ class Silent(NamedTuple):
 
 
 class _Heard(NamedTuple):
-    close_ms: int
+    open_ms: int
     at: float
     told: bool
 
@@ -38,13 +38,13 @@ class Staleness:
         for series in all_series:
             if series.last is None:
                 continue
-            close_ms = series.last.close_ms
+            open_ms = series.last.open_ms
             before = self._heard.get(series.key)
-            if before is None or before.close_ms != close_ms:
-                before = _Heard(close_ms, now, False)
-            passed = int((now - before.at) * 1000 // series.step_ms)
-            if passed >= self.intervals and not before.told:
-                silent.append(Silent(series.key, close_ms, passed))
+            if before is None or before.open_ms != open_ms:
+                before = _Heard(open_ms, now, False)
+            elif not before.told and (now - before.at) * 1000 >= self.intervals * series.step_ms:
+                passed = int((now - before.at) * 1000 // series.step_ms)
+                silent.append(Silent(series.key, series.last.close_ms, passed))
                 before = before._replace(told=True)
             heard[series.key] = before
         self._heard = heard

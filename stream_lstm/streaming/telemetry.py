@@ -1,17 +1,20 @@
 """From what a worker does to its metrics. Counters move with every turn, gauges every few seconds."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_lstm.candles import reasons
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.horizons import Horizon
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.forecasting.series import Series
-from stream_lstm.observability.metrics import Metrics
+from stream_lstm.forecasting.track_record import Record
+from stream_lstm.observability.metrics import Metrics, SeriesMetrics
 from stream_lstm.streaming.partition import Cause, Taken, TopicPartition
 from stream_lstm.streaming.trainer import Trained, Trainer
 
@@ -51,10 +54,10 @@ class Telemetry:
             candle = None
             for prediction in outputs.predictions:
                 predictions[prediction.horizon, prediction.model_type] += 1
-                at = (prediction.series, prediction.body["asOf"])
+                at = (prediction.series, prediction.as_of)
                 if at != candle and isinstance(prediction.cause, Cause):
                     since_record.observe(now - prediction.cause.received)
-                    since_close.observe(max(wall_ms - prediction.body["asOf"], 0) / 1000)
+                    since_close.observe(max(wall_ms - prediction.as_of, 0) / 1000)
                 candle = at
             for score in outputs.scores:
                 scores[score.horizon] += 1
@@ -94,39 +97,42 @@ class Telemetry:
 
     def models(self, engine: Engine, trainer: Trainer) -> None:
         """Ages and states of the models, the queue of trainings, and the quality of the forecasts."""
-        all_series = engine.all_series()
-        models = self.metrics.models
-        states = {"fresh": 0, "stale": 0, "missing": 0}
-        ages = []
-        for series in all_series:
-            states[_state(series)] += 1
-            if series.model is not None and series.last is not None:
-                ages.append((series.last.close_ms - series.model.metadata.trained_at) / 1000)
-        for state, count in states.items():
-            models.models.labels(state).set(count)
+        models, all_series = self.metrics.models, engine.all_series()
+        models.training_queue_length.set(trainer.queued)
+        models.training_backlog_seconds.set(trainer.backlog_seconds)
+        states = Counter(map(_state, all_series))
+        for state in ("fresh", "stale", "missing"):
+            models.models.labels(state).set(states[state])
+        ages = [age for series in all_series if (age := _age_seconds(series)) is not None]
         models.age_seconds.clear()  # a worker that has lost its series knows of no age
         if ages:
             models.age_seconds.labels("median").set(float(np.median(ages)))
             models.age_seconds.labels("oldest").set(max(ages))
-        forecasts = self.metrics.forecasts
-        models.training_queue_length.set(trainer.queued)
-        models.training_backlog_seconds.set(trainer.backlog_seconds)
-        for quality in (forecasts.coverage_ratio, forecasts.skill_ratio, forecasts.bias_ratio):
-            quality.clear()
-        if all_series:
-            self._quality(engine, all_series)
-            self._per_series(engine, all_series)
+        self._quality(engine, all_series)
 
     def _quality(self, engine: Engine, all_series: list[Series]) -> None:
+        """Of all series that are here now, and of no other any more."""
+        forecasts, per_series = self.metrics.forecasts, self.metrics.series
+        for quality in (forecasts.coverage_ratio, forecasts.skill_ratio, forecasts.bias_ratio):
+            quality.clear()
+        if per_series is not None:
+            for gauge in (per_series.coverage_ratio, per_series.skill_ratio, per_series.model_age_seconds):
+                gauge.clear()
+        if all_series:
+            record = engine.record(all_series)
+            self._medians(record, all_series)
+            if per_series is not None:
+                _set_each(per_series, record, all_series)
+
+    def _medians(self, record: Record, all_series: list[Series]) -> None:
         """Medians over the series, by horizon."""
-        record = engine.record(all_series)
-        places: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for at, series in enumerate(all_series):
-            for k, horizon in enumerate(series.horizons):
-                places[horizon.name].append((at, k))
+        members: dict[str, list[NDArray[np.intp]]] = defaultdict(list)
+        for at, horizons in _alike(all_series):
+            for k, horizon in enumerate(horizons):
+                members[horizon.name].append(np.stack([at, np.full_like(at, k)]))
         forecasts = self.metrics.forecasts
-        for name, members in places.items():
-            at, k = np.array(members).T
+        for name, parts in members.items():
+            at, k = np.concatenate(parts, axis=1)
             for gauge, labels, values in (
                 (forecasts.coverage_ratio, (name, self._nominal), record.coverage),
                 (forecasts.skill_ratio, (name,), record.skill),
@@ -136,22 +142,33 @@ class Telemetry:
                 if len(known):
                     gauge.labels(*labels).set(float(np.median(known)))
 
-    def _per_series(self, engine: Engine, all_series: list[Series]) -> None:
-        per_series = self.metrics.series
-        if per_series is None:
-            return
-        record = engine.record(all_series)
-        for at, series in enumerate(all_series):
-            for k, horizon in enumerate(series.horizons):
-                for gauge, values in (
-                    (per_series.coverage_ratio, record.coverage),
-                    (per_series.skill_ratio, record.skill),
-                ):
-                    if not np.isnan(values[at, k]):
-                        gauge.labels(*series.key, horizon.name).set(float(values[at, k]))
-            if series.model is not None and series.last is not None:
-                age = (series.last.close_ms - series.model.metadata.trained_at) / 1000
-                per_series.model_age_seconds.labels(*series.key).set(age)
+
+def _alike(all_series: list[Series]) -> list[tuple[NDArray[np.intp], tuple[Horizon, ...]]]:
+    """Places of the series that have the same horizons: those of the same interval."""
+    by_step: dict[int, list[int]] = defaultdict(list)
+    for at, series in enumerate(all_series):
+        by_step[series.step_ms].append(at)
+    return [(np.array(at, np.intp), all_series[at[0]].horizons) for at in by_step.values()]
+
+
+def _set_each(gauges: SeriesMetrics, record: Record, all_series: list[Series]) -> None:
+    for at, series in enumerate(all_series):
+        for k, horizon in enumerate(series.horizons):
+            for gauge, values in (
+                (gauges.coverage_ratio, record.coverage),
+                (gauges.skill_ratio, record.skill),
+            ):
+                if not np.isnan(values[at, k]):
+                    gauge.labels(*series.key, horizon.name).set(float(values[at, k]))
+        if (age := _age_seconds(series)) is not None:
+            gauges.model_age_seconds.labels(*series.key).set(age)
+
+
+def _age_seconds(series: Series) -> float | None:
+    """Age of a model in stream time."""
+    if series.model is None or series.last is None:
+        return None
+    return (series.last.close_ms - series.model.metadata.trained_at) / 1000
 
 
 def _state(series: Series) -> str:

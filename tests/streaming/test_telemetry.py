@@ -105,6 +105,25 @@ def test_a_worker_without_series_knows_of_no_quality(metrics: Metrics, telemetry
     telemetry.models(engine, Queue())  # type: ignore[arg-type]
     assert value(metrics, "models", state="missing") == 0
     assert value(metrics, "forecast_coverage_ratio", horizon="1h", nominal="0.9") is None
+    assert b"series_forecast_coverage_ratio{" not in metrics.generate()
+
+
+def test_series_of_different_intervals_share_the_medians_of_their_horizons(
+    metrics: Metrics, telemetry: Telemetry
+) -> None:
+    engine, _ = an_engine(150)
+    before = engine.record(engine.all_series()).coverage[0]
+    day = SeriesKey("binance", "BTC", "1d")
+    for at in range(150):
+        engine.admit("p", Closed(day, 24 * HOUR, at * 24 * HOUR, 1.0, 1.1, 0.9, 1.0, 1.0), None, live=True)
+        engine.advance(0)
+    daily = engine.record(engine.all_series()).coverage[1]
+    telemetry.models(engine, Queue())  # type: ignore[arg-type]
+    assert value(metrics, "forecast_coverage_ratio", horizon="4h", nominal="0.9") == before[1]
+    # A day is the third horizon of an hourly series, and the first of a daily one.
+    assert value(metrics, "forecast_coverage_ratio", horizon="1d", nominal="0.9") == pytest.approx(
+        (before[2] + daily[0]) / 2
+    )
 
 
 def test_positions_of_a_partition_until_it_is_forgotten(metrics: Metrics, telemetry: Telemetry) -> None:
