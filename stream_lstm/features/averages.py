@@ -23,6 +23,9 @@ VOLUME_AT: Final = dict(zip(VOLUME_SPEEDS, range(7, 11), strict=True))
 MOMENTUM_AT: Final = dict(zip(MOMENTUM_SPEEDS, range(11, 13), strict=True))
 VARIANCE_AT: Final = 13
 AVERAGES: Final = 14
+RANGES: Final = slice(0, 7)
+VOLUMES: Final = slice(7, 11)
+MOMENTA: Final = slice(11, 13)
 
 HOURS: Final = 24
 AVERAGE: Final = slice(0, AVERAGES)

@@ -1,6 +1,7 @@
 """What the calendar says about the candle that is about to start. All vectorised over rows (N,)."""
 
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 WEEK_HOURS: Final = 168
 CLOCK_COLUMNS: Final = 13
+_AHEAD: Final = np.arange(1, 25)
 
 # 1970-01-01 was a Thursday: three days after a Monday.
 _MONDAY_SHIFT: Final = 3
@@ -23,6 +25,42 @@ def hour_slot(open_ms: NDArray[np.int64]) -> NDArray[np.int64]:
 def week_slot(open_ms: NDArray[np.int64]) -> NDArray[np.int64]:
     """Hour of week in UTC, 0…167, Monday first, of the candle that opens at `open_ms`."""
     return (open_ms // HOUR_MS + 24 * _MONDAY_SHIFT) % WEEK_HOURS
+
+
+class Calendar(NamedTuple):
+    """What the calendar says of candles that open at given times: N rows, or one that holds for all."""
+
+    hour: NDArray[np.int64]
+    """(N,) slot of the candle itself in the hour-of-day profile."""
+    week: NDArray[np.int64]
+    """(N,) the same of the week."""
+    next_hour: NDArray[np.int64]
+    """(N,) hour of day of the candle after it."""
+    ahead: NDArray[np.int64]
+    """(N, 24) hours of week of the 24 candles after it."""
+    clocks: NDArray[np.float64]
+    """(N, 13) clock columns of the candle after it."""
+
+
+def calendar(open_ms: NDArray[np.int64], step_ms: NDArray[np.int64]) -> Calendar:
+    """The calendar of candles (N,) that open at `open_ms` and last `step_ms` (N,) or (1,)."""
+    ahead = open_ms[:, None] + step_ms[:, None] * _AHEAD
+    next_ms = ahead[:, 0]
+    return Calendar(
+        hour_slot(open_ms), week_slot(open_ms), hour_slot(next_ms), week_slot(ahead), clock_columns(next_ms)
+    )
+
+
+def calendar_of_round(open_ms: NDArray[np.int64], step_ms: NDArray[np.int64]) -> Calendar:
+    """The same for candles of many series, most of which open together: then it is one row, and kept."""
+    if (open_ms == open_ms[0]).all() and (step_ms == step_ms[0]).all():
+        return _one_row(int(open_ms[0]), int(step_ms[0]))
+    return calendar(open_ms, step_ms)
+
+
+@lru_cache(64)
+def _one_row(open_ms: int, step_ms: int) -> Calendar:
+    return calendar(np.array([open_ms]), np.array([step_ms]))
 
 
 def clock_columns(open_ms: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import stream_lstm.features.averages as avg
-from stream_lstm.features.clock import CLOCK_COLUMNS, clock_columns, hour_slot, week_slot
+from stream_lstm.features.clock import CLOCK_COLUMNS, Calendar, calendar, calendar_of_round
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -27,6 +27,9 @@ _RANGE_FLOOR: Final = 1e-9
 _WICK_LIMIT: Final = 36.0
 _VOLUME_DEPTH: Final = 6.0
 _FAST, _SLOW, _SURGE = avg.RANGE_AT[24], avg.RANGE_AT[720], avg.VOLUME_AT[168]
+_OTHERS: Final = [avg.RANGE_AT[half_life] for half_life in (1, 3, 8, 72, 240, 720)]
+_INPUT_CLOCKS: Final = [0, 1, 10]
+"""Sine and cosine of the hour, weekend."""
 
 
 class Features(NamedTuple):
@@ -73,6 +76,7 @@ class FeatureSet:
         `open_ms` (S,) their opening; `step_ms` (S,) the interval of each series.
         """
         averages, weights = state[:, avg.AVERAGE], state[:, avg.WEIGHT]
+        dates = calendar_of_round(open_ms, step_ms)
         previous = np.ascontiguousarray(state[:, avg.LAST_CLOSE])
         variance, returns, volume = _measure(candles, previous)
         _floor_and_clip(variance, volume, averages, weights)
@@ -85,10 +89,10 @@ class FeatureSet:
         recent = state[:, avg.RECENT]
         recent[:, :-1] = recent[:, 1:].copy()
         recent[:, -1] = x
-        by_hour, ahead = _profiles_of_rows(state, x, open_ms, step_ms)
+        by_hour, ahead = _profiles_of_rows(state, x, dates, step_ms)
         seen = _Seen(means, log_means, variance, returns, volume, x)
         past = _Past(recent[:, -2], recent[:, -3], recent[:, 0], by_hour, ahead)
-        return _columns(seen, past, open_ms + step_ms)
+        return _columns(seen, past, dates.clocks)
 
     def run(self, state: Floats, candles: NDArray[np.float32], open_ms: Times, step_ms: int) -> Features:
         """N candles of one series in order, from its `state` (width,), which is left as it is.
@@ -103,10 +107,11 @@ class FeatureSet:
         log_means, x = _levels(means, variance)
         recent = np.concatenate([state[avg.RECENT], x])
         count = len(x)
-        by_hour, ahead = _profiles_in_time(state, x, open_ms, step_ms)
+        dates = calendar(open_ms, np.array([step_ms]))
+        by_hour, ahead = _profiles_in_time(state, x, dates, step_ms)
         seen = _Seen(means, log_means, variance, returns, volume, x)
         past = _Past(recent[23 : 23 + count], recent[22 : 22 + count], recent[1 : 1 + count], by_hour, ahead)
-        return _columns(seen, past, open_ms + step_ms)
+        return _columns(seen, past, dates.clocks)
 
 
 class _Seen(NamedTuple):
@@ -141,9 +146,12 @@ def _measure(candles: NDArray[np.float32], previous_close: Floats) -> tuple[Floa
 
 def _drive(variance: Floats, returns: Floats, volume: Floats) -> Floats:
     """The input of each average: (N, AVERAGES)."""
-    ranges, volumes, momenta = len(avg.RANGE_SPEEDS), len(avg.VOLUME_SPEEDS), len(avg.MOMENTUM_SPEEDS)
-    columns = [variance] * ranges + [volume] * volumes + [returns] * momenta + [returns * returns]
-    return np.stack(columns, axis=1)
+    drive = np.empty((len(variance), avg.AVERAGES))
+    drive[:, avg.RANGES] = variance[:, None]
+    drive[:, avg.VOLUMES] = volume[:, None]
+    drive[:, avg.MOMENTA] = returns[:, None]
+    drive[:, avg.VARIANCE_AT] = returns * returns
+    return drive
 
 
 def _floor_and_clip(variance: Floats, volume: Floats, averages: Floats, weights: Floats) -> None:
@@ -210,26 +218,22 @@ def _levels(means: Floats, variance: Floats) -> tuple[Floats, Floats]:
     return log_means, _log_level(variance) - log_means[:, _FAST]
 
 
-def _profiles_of_rows(state: Floats, x: Floats, open_ms: Times, step_ms: Times) -> tuple[Floats, Floats]:
+def _profiles_of_rows(state: Floats, x: Floats, dates: Calendar, step_ms: Times) -> tuple[Floats, Floats]:
     """Update both profiles of S series with x; the hour's next value (S,), the week's next 24 (S, 24)."""
     by_hour, by_week = state[:, avg.BY_HOUR], state[:, avg.BY_WEEK]
     rows = np.arange(len(x))
-    for profile, slot, decay in zip(
-        (by_hour, by_week), (hour_slot(open_ms), week_slot(open_ms)), avg.profile_decay(step_ms), strict=True
-    ):
-        profile[rows, slot] = profile[rows, slot] * decay + (1.0 - decay) * x
-    ahead = open_ms[:, None] + step_ms[:, None] * np.arange(1, 25)
-    return by_hour[rows, hour_slot(ahead[:, 0])], by_week[rows[:, None], week_slot(ahead)]
+    hour_decay, week_decay = avg.profile_decay(step_ms)
+    by_hour[rows, dates.hour] = by_hour[rows, dates.hour] * hour_decay + (1.0 - hour_decay) * x
+    by_week[rows, dates.week] = by_week[rows, dates.week] * week_decay + (1.0 - week_decay) * x
+    return by_hour[rows, dates.next_hour], by_week[rows[:, None], dates.ahead]
 
 
-def _profiles_in_time(state: Floats, x: Floats, open_ms: Times, step_ms: int) -> tuple[Floats, Floats]:
+def _profiles_in_time(state: Floats, x: Floats, dates: Calendar, step_ms: int) -> tuple[Floats, Floats]:
     """The same for N candles of one series: (N,) and (N, 24)."""
     hour_decay, week_decay = (float(decay[0]) for decay in avg.profile_decay(np.array([step_ms])))
-    ahead = open_ms[:, None] + step_ms * np.arange(1, 25)
-    by_hour = _profile_in_time(state[avg.BY_HOUR], x, hour_decay, hour_slot(open_ms), hour_slot(ahead[:, :1]))
-    return by_hour[:, 0], _profile_in_time(
-        state[avg.BY_WEEK], x, week_decay, week_slot(open_ms), week_slot(ahead)
-    )
+    by_hour = _profile_in_time(state[avg.BY_HOUR], x, hour_decay, dates.hour, dates.next_hour[:, None])
+    by_week = _profile_in_time(state[avg.BY_WEEK], x, week_decay, dates.week, dates.ahead)
+    return by_hour[:, 0], by_week
 
 
 def _profile_in_time(start: Floats, x: Floats, decay: float, slots: Times, wanted: Times) -> Floats:
@@ -247,46 +251,36 @@ def _profile_in_time(start: Floats, x: Floats, decay: float, slots: Times, wante
     return np.where(last > 0, np.array([0.0, *values])[last], start[wanted])
 
 
-def _columns(seen: _Seen, past: _Past, next_open_ms: Times) -> Features:
+def _columns(seen: _Seen, past: _Past, clocks: Floats) -> Features:
     """Every feature from what was seen: elementwise, so that a row never depends on its neighbours."""
-    base, slow = (
-        np.ascontiguousarray(seen.log_means[:, _FAST]),
-        np.ascontiguousarray(seen.log_means[:, _SLOW]),
-    )
+    log_means, means = seen.log_means, seen.means
+    base, slow = np.ascontiguousarray(log_means[:, _FAST]), np.ascontiguousarray(log_means[:, _SLOW])
     speed = np.exp(base)
-    signed = np.clip(seen.returns / speed, -6, 6)
-    clocks = clock_columns(next_open_ms)
-    volumes = [seen.means[:, avg.VOLUME_AT[half_life]] for half_life in avg.VOLUME_SPEEDS]
-    momenta = [
-        np.clip(seen.means[:, at] / speed * half_life**0.5, -6, 6)
-        for half_life, at in avg.MOMENTUM_AT.items()
-    ]
-    others = [seen.log_means[:, avg.RANGE_AT[half_life]] - base for half_life in (1, 3, 8, 72, 240, 720)]
+    signed = _within(seen.returns / speed, 6)
+    first, day, week, slowest = (means[:, at] for at in avg.VOLUME_AT.values())
     skip = np.empty((len(base), SKIP))
-    skip[:, : SKIP - CLOCK_COLUMNS] = np.stack(
-        [
-            *others,
-            base - slow,
-            seen.x,
-            past.x_before,
-            past.x_before_that,
-            past.by_hour,
-            past.ahead[:, 0],
-            np.ascontiguousarray(past.ahead[:, :4]).mean(axis=1),
-            np.ascontiguousarray(past.ahead).mean(axis=1),
-            past.x_yesterday,
-            signed,
-            np.minimum(signed, 0),
-            *momenta,
-            *(np.abs(momentum) for momentum in momenta),
-            volumes[0] - volumes[3],
-            volumes[1] - volumes[3],
-            np.clip(seen.volume - volumes[1], -5, 5),
-        ],
-        axis=1,
-    )
+    skip[:, 0:6] = log_means[:, _OTHERS] - base[:, None]
+    skip[:, 6] = base - slow
+    skip[:, 7], skip[:, 8], skip[:, 9] = seen.x, past.x_before, past.x_before_that
+    skip[:, 10], skip[:, 11] = past.by_hour, past.ahead[:, 0]
+    skip[:, 12] = np.ascontiguousarray(past.ahead[:, :4]).mean(axis=1)
+    skip[:, 13] = np.ascontiguousarray(past.ahead).mean(axis=1)
+    skip[:, 14], skip[:, 15], skip[:, 16] = past.x_yesterday, signed, np.minimum(signed, 0)
+    for column, (half_life, at) in enumerate(avg.MOMENTUM_AT.items(), start=17):
+        skip[:, column] = _within(means[:, at] / speed * half_life**0.5, 6)
+    np.abs(skip[:, 17:19], out=skip[:, 19:21])
+    skip[:, 21], skip[:, 22] = first - slowest, day - slowest
+    skip[:, 23] = _within(seen.volume - day, 5)
     skip[:, SKIP - CLOCK_COLUMNS :] = clocks
-    surge = np.clip(seen.volume - volumes[2], -4, 4)
-    shape = [seen.x, signed, np.abs(signed), surge, others[1], clocks[:, 0], clocks[:, 1], clocks[:, 10]]
-    sigma = _log_level(np.ascontiguousarray(seen.means[:, avg.VARIANCE_AT]))
-    return Features(skip, np.stack(shape, axis=1), base, slow, sigma, seen.variance)
+    inputs = np.empty((len(base), INPUTS))
+    inputs[:, 0], inputs[:, 1], inputs[:, 2] = seen.x, signed, np.abs(signed)
+    inputs[:, 3] = _within(seen.volume - week, 4)
+    inputs[:, 4] = skip[:, 1]
+    inputs[:, 5:8] = clocks[:, _INPUT_CLOCKS]
+    sigma = _log_level(np.ascontiguousarray(means[:, avg.VARIANCE_AT]))
+    return Features(skip, inputs, base, slow, sigma, seen.variance)
+
+
+def _within(values: Floats, limit: float) -> Floats:
+    """Clipped at ± `limit`."""
+    return np.minimum(np.maximum(values, -limit), limit)

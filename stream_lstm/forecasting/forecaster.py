@@ -3,6 +3,7 @@
 All the numeric state that is learned from outcomes lives here, in columns over all series.
 """
 
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -89,7 +90,9 @@ class Forecaster:
             else:
                 self._calibrators.begin(place, model.heads[at])
         self.bank.install(row, model)
-        self._answerers[row] = Answerer(model.model_type, model.model_id, model.metadata.version)
+        self._answerers[row] = Answerer(
+            model.model_type, model.model_id, model.metadata.version, model.metadata.trained_at
+        )
 
     def remove(self, row: int) -> None:
         """Take the model of a row away: the forecaster that needs none answers again."""
@@ -119,8 +122,8 @@ class Forecaster:
         ]
 
     def _score(self, item: Item, horizon: int, matured: Matured) -> Score:
-        body = score_body(item, horizon, matured, self.config)
-        return Score(item.series.key, item.series.horizons[horizon].name, item.cause, body)
+        write = partial(score_body, item, horizon, matured, self.config)
+        return Score(item.series.key, item.series.horizons[horizon].name, item.cause, write)
 
     def _learn(self, rows: Index, horizon: Index, said: Said, verdicts: Verdicts) -> None:
         outcome = np.stack([verdicts.predicted, verdicts.actual, said.close])

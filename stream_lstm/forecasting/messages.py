@@ -2,7 +2,11 @@
 
 import math
 import zlib
+from functools import partial
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stream_lstm.forecasting.admission import Item
 from stream_lstm.forecasting.config import EngineConfig
@@ -10,6 +14,8 @@ from stream_lstm.forecasting.distribution import LEVELS
 from stream_lstm.forecasting.outputs import Body, Prediction
 from stream_lstm.forecasting.paths import PathPlan
 from stream_lstm.forecasting.regimes import Regime
+
+Floats = NDArray[np.float64]
 
 _TECHNICAL = ("rsi", "macd", "ema20", "ema50", "bbUpper", "bbLower")
 _LEVEL_NAMES = tuple(str(level) for level in LEVELS)
@@ -21,25 +27,150 @@ class Answerer(NamedTuple):
     type: str
     id: str | None
     version: str | None
+    trained_at: int | None = None
+    """Stream time of its last candle."""
 
 
-class Answer(NamedTuple):
-    """The numbers of one series' answer as plain lists: K horizons, U path points."""
+class Answers(NamedTuple):
+    """What was forecast for S series that share a plan: K horizons, U path points, NaN where not known."""
 
-    answerer: Answerer
-    heads: int
-    path: list[list[float]]
-    """Three lists (U,): predicted price, lower and upper bound."""
-    quantiles: list[list[float]]
-    direction: list[list[float]]
-    deviation: list[float]
-    record: list[list[float]]
-    """Coverage, accuracy, skill and bias: four lists (K,), NaN where not known yet."""
-    volatility: float
-    momentum: float
-    technical: list[float]
-    """RSI, MACD, EMA 20 and 50, upper and lower Bollinger band; NaN where not known yet."""
-    regime: Regime
+    plan: PathPlan
+    heads: NDArray[np.intp]
+    """(S,) leading horizons with a head of their own."""
+    path: Floats
+    """(S, 3, U) predicted price, lower and upper bound."""
+    quantiles: Floats
+    """(S, K, 9)"""
+    direction: Floats
+    """(S, K, 3)"""
+    deviation: Floats
+    """(S, K)"""
+    record: Floats
+    """(S, K, 4) coverage, accuracy, skill and bias."""
+    market: Floats
+    """(S, 8) volatility, momentum; RSI, MACD, EMA 20 and 50, upper and lower Bollinger band."""
+
+
+class Answer:
+    """One series' answer: what its messages need, kept until they are written."""
+
+    __slots__ = ("_answers", "_at", "_common", "_config", "_expires_ms", "_item", "_now_ms", "_regime", "who")
+
+    def __init__(
+        self,
+        item: Item,
+        who: Answerer,
+        answers: Answers,
+        at: int,
+        regime: Regime,
+        config: EngineConfig,
+        now_ms: int,
+    ) -> None:
+        self.who = who
+        self._item = item
+        self._answers = answers
+        self._at = at
+        self._regime = regime
+        self._config = config
+        self._now_ms = now_ms
+        # As of now: the series goes on while the message waits.
+        self._expires_ms = item.series.expires_ms
+        self._common: tuple[Body, Body] | None = None
+
+    def predictions(self) -> list[Prediction]:
+        """One prediction per horizon of the series, shortest first."""
+        item, who = self._item, self.who
+        series, as_of, state = item.series.key, item.candle.close_ms, state_of(item, who)
+        return [
+            Prediction(series, horizon.name, as_of, who.type, state, item.cause, partial(self.body, k))
+            for k, horizon in enumerate(item.series.horizons)
+        ]
+
+    def body(self, k: int) -> Body:
+        """The message of the k-th horizon."""
+        item, answers, at = self._item, self._answers, self._at
+        series, candle = item.series, item.candle
+        as_of, horizon = candle.close_ms, series.horizons[k].name
+        exchange, symbol, interval = series.key
+        down, neutral, up = answers.direction[at, k].tolist()
+        features, model_info = self._shared()
+        return {
+            "id": prediction_id(series.name, as_of, horizon),
+            "revision": item.revision,
+            "exchange": exchange,
+            "symbol": symbol,
+            "interval": interval,
+            "horizon": horizon,
+            "asOf": as_of,
+            "lastClose": candle.close,
+            "predictions": self._points(k),
+            "direction": {"down": down, "neutral": neutral, "up": up},
+            "targetPct": answers.deviation.item(at, k),
+            "validUntil": as_of + series.step_ms,
+            "quantiles": dict(zip(_LEVEL_NAMES, answers.quantiles[at, k].tolist(), strict=True)),
+            "range": None,
+            "features": features,
+            "modelInfo": model_info | self._record_of(k),
+            "generatedAt": self._now_ms,
+        }
+
+    def _points(self, k: int) -> list[Body]:
+        plan, item, confidence = self._answers.plan, self._item, self._config.confidence
+        as_of, step_ms = item.candle.close_ms, item.series.step_ms
+        prices = self._answers.path[self._at].take(plan.members[k], axis=1).tolist()
+        return [
+            {
+                "timestamp": as_of + step * step_ms,
+                "predictedPrice": price,
+                "lowerBound": lower,
+                "upperBound": upper,
+                "confidence": confidence,
+            }
+            for step, price, lower, upper in zip(plan.counts[k], *prices, strict=True)
+        ]
+
+    def _shared(self) -> tuple[Body, Body]:
+        """What is the same for every horizon: features, and the model's description without its record."""
+        if self._common is None:
+            self._common = (self._features(), self._model_info())
+        return self._common
+
+    def _features(self) -> Body:
+        volatility, momentum, *technical = self._answers.market[self._at].tolist()
+        return {
+            "technicalIndicators": dict(zip(_TECHNICAL, map(known, technical), strict=True)),
+            "onChainMetrics": {},
+            "sentimentScore": 0,
+            "marketRegime": self._regime.market,
+            "volatilityRegime": self._regime.volatility,
+            "volatility": volatility,
+            "momentum": momentum,
+        }
+
+    def _model_info(self) -> Body:
+        who, expires = self.who, self._expires_ms
+        untrained = who.id is None and self._config.model != who.type
+        return {
+            "modelType": who.type,
+            "modelId": who.id,
+            "version": who.version,
+            "lastTrained": who.trained_at,
+            "accuracy": None,
+            "confidence": self._config.confidence,
+            "skill": None,
+            "intervalSkill": None,
+            "coverage": None,
+            "stale": expires is not None and self._item.candle.close_ms >= expires,
+            "expiresAt": expires,
+            "reason": "no trained model yet" if untrained else None,
+        }
+
+    def _record_of(self, k: int) -> Body:
+        coverage, accuracy, skill, _ = self._answers.record[self._at, k].tolist()
+        record: Body = {"accuracy": known(accuracy), "skill": known(skill), "coverage": known(coverage)}
+        if k >= self._answers.heads[self._at] and self.who.id is not None:
+            record["reason"] = "extrapolated"
+        return record
 
 
 def known(value: float) -> float | None:
@@ -56,92 +187,6 @@ def state_of(item: Item, answerer: Answerer) -> int:
     """CRC-32 over what the state rests on."""
     series = item.series
     return zlib.crc32(f"{item.candle.open_ms}:{item.candles}:{answerer.id}:{series.scores}".encode())
-
-
-def predictions_of(
-    item: Item, answer: Answer, plan: PathPlan, config: EngineConfig, now_ms: int
-) -> list[Prediction]:
-    """One prediction per horizon of the item's series, shortest first."""
-    series, candle = item.series, item.candle
-    as_of, step_ms, confidence = candle.close_ms, series.step_ms, config.confidence
-    exchange, symbol, interval = series.key
-    points = [
-        {
-            "timestamp": as_of + step * step_ms,
-            "predictedPrice": price,
-            "lowerBound": lower,
-            "upperBound": upper,
-            "confidence": confidence,
-        }
-        for step, price, lower, upper in zip(plan.counts, *answer.path, strict=True)
-    ]
-    features, model_info = _features(answer), _model_info(item, answer, config)
-    state = state_of(item, answer.answerer)
-    said = []
-    for at, horizon in enumerate(series.horizons):
-        down, neutral, up = answer.direction[at]
-        body: Body = {
-            "id": prediction_id(series.name, as_of, horizon.name),
-            "revision": item.revision,
-            "exchange": exchange,
-            "symbol": symbol,
-            "interval": interval,
-            "horizon": horizon.name,
-            "asOf": as_of,
-            "lastClose": candle.close,
-            "predictions": [points[member] for member in plan.members[at]],
-            "direction": {"down": down, "neutral": neutral, "up": up},
-            "targetPct": answer.deviation[at],
-            "validUntil": as_of + step_ms,
-            "quantiles": dict(zip(_LEVEL_NAMES, answer.quantiles[at], strict=True)),
-            "range": None,
-            "features": features,
-            "modelInfo": model_info | _record_of(answer, at),
-            "generatedAt": now_ms,
-        }
-        said.append(Prediction(series.key, horizon.name, answer.answerer.type, state, item.cause, body))
-    return said
-
-
-def _features(answer: Answer) -> Body:
-    return {
-        "technicalIndicators": dict(zip(_TECHNICAL, map(known, answer.technical), strict=True)),
-        "onChainMetrics": {},
-        "sentimentScore": 0,
-        "marketRegime": answer.regime.market,
-        "volatilityRegime": answer.regime.volatility,
-        "volatility": answer.volatility,
-        "momentum": answer.momentum,
-    }
-
-
-def _model_info(item: Item, answer: Answer, config: EngineConfig) -> Body:
-    """What is the same for every horizon; the record of each is put over it."""
-    series, answerer = item.series, answer.answerer
-    expires = series.expires_ms
-    untrained = answerer.id is None and config.model != answerer.type
-    return {
-        "modelType": answerer.type,
-        "modelId": answerer.id,
-        "version": answerer.version,
-        "lastTrained": series.model.metadata.trained_at if series.model else None,
-        "accuracy": None,
-        "confidence": config.confidence,
-        "skill": None,
-        "intervalSkill": None,
-        "coverage": None,
-        "stale": expires is not None and item.candle.close_ms >= expires,
-        "expiresAt": expires,
-        "reason": "no trained model yet" if untrained else None,
-    }
-
-
-def _record_of(answer: Answer, at: int) -> Body:
-    coverage, accuracy, skill, _ = (column[at] for column in answer.record)
-    record: Body = {"accuracy": known(accuracy), "skill": known(skill), "coverage": known(coverage)}
-    if at >= answer.heads and answer.answerer.id is not None:
-        record["reason"] = "extrapolated"
-    return record
 
 
 class Matured(NamedTuple):

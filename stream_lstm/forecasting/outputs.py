@@ -1,6 +1,6 @@
 """What the engine says: predictions, scores, events, and the trainings it asks for."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -10,25 +10,40 @@ Body = dict[str, Any]
 
 
 class Prediction(NamedTuple):
-    """One message of the predictions topic; `body` is the contract `Prediction` as a plain dict."""
+    """One message of the predictions topic."""
 
     series: SeriesKey
     horizon: str
+    as_of: int
+    """Close of the last candle that was known, epoch ms."""
     model_type: str
     state: int
     """CRC-32 of (last open time, candle count, model id, score count): a gap in state shows."""
     cause: object
     """What `Engine.admit` was given with the candle: the record that closed it."""
-    body: Body
+    write: Callable[[], Body]
+
+    @property
+    def body(self) -> Body:
+        """The contract `Prediction` as a plain dict, written when it is asked for.
+
+        A thousand dicts that wait for their turn cost more than all the numbers in them.
+        """
+        return self.write()
 
 
 class Score(NamedTuple):
-    """One message of the scores topic; `body` is the contract `Score`."""
+    """One message of the scores topic."""
 
     series: SeriesKey
     horizon: str
     cause: object
-    body: Body
+    write: Callable[[], Body]
+
+    @property
+    def body(self) -> Body:
+        """The contract `Score` as a plain dict, written when it is asked for."""
+        return self.write()
 
 
 class Event(NamedTuple):

@@ -12,10 +12,10 @@ class PathPlan(NamedTuple):
 
     steps: NDArray[np.float64]
     """(U,) union of the steps of all paths, ascending."""
-    counts: tuple[int, ...]
-    """The same as plain numbers."""
-    members: tuple[tuple[int, ...], ...]
-    """For each horizon the indices into `steps` of its path; its own step is the last."""
+    counts: tuple[tuple[int, ...], ...]
+    """For each horizon the steps of its path; its own is the last."""
+    members: tuple[NDArray[np.intp], ...]
+    """For each horizon the indices into `steps` of its path."""
 
 
 def path_steps(horizon: int, most: int) -> tuple[int, ...]:
@@ -31,8 +31,7 @@ def path_steps(horizon: int, most: int) -> tuple[int, ...]:
 @lru_cache(maxsize=256)
 def path_plan(horizons: tuple[int, ...], most: int) -> PathPlan:
     """The plan for horizons of these many candles, ascending, with at most `most` points each."""
-    paths = [path_steps(horizon, most) for horizon in horizons]
+    paths = tuple(path_steps(horizon, most) for horizon in horizons)
     union = sorted({step for path in paths for step in path})
-    place = {step: index for index, step in enumerate(union)}
-    members = tuple(tuple(place[step] for step in path) for path in paths)
-    return PathPlan(np.array(union, np.float64), tuple(union), members)
+    members = tuple(np.searchsorted(union, path) for path in paths)
+    return PathPlan(np.array(union, np.float64), paths, members)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stream_lstm.forecasting.admission import Item
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.distribution import Distribution, path_half_width, path_location
-from stream_lstm.forecasting.messages import Answer, predictions_of
+from stream_lstm.forecasting.messages import Answer, Answers
 from stream_lstm.forecasting.outputs import Prediction
 from stream_lstm.forecasting.paths import PathPlan, path_plan
 from stream_lstm.forecasting.regimes import Regime
@@ -46,10 +46,10 @@ def say(
     """The messages of the `chosen` items, in their order, shortest horizon first."""
     said: dict[int, list[Prediction]] = {}
     for steps, members in _by_horizons(items, chosen).items():
-        plan = path_plan(steps, config.max_path_points)
-        answers = _answers(np.array(members, np.intp), numbers, plan, len(steps))
-        for at, answer in zip(members, answers, strict=True):
-            said[at] = predictions_of(items[at], answer, plan, config, now_ms)
+        answers = _answers(np.array(members, np.intp), numbers, steps, config)
+        for place, at in enumerate(members):
+            who, regime = numbers.answerers[at], numbers.regimes[at]
+            said[at] = Answer(items[at], who, answers, place, regime, config, now_ms).predictions()
     return [prediction for at in chosen.tolist() for prediction in said[at]]
 
 
@@ -61,28 +61,32 @@ def _by_horizons(items: list[Item], chosen: Index) -> dict[tuple[int, ...], list
     return groups
 
 
-def _answers(at: Index, numbers: Numbers, plan: PathPlan, horizons: int) -> list[Answer]:
-    """Plain numbers per series, for series that share a plan."""
+def _answers(at: Index, numbers: Numbers, steps: tuple[int, ...], config: EngineConfig) -> Answers:
+    """The numbers of series that share their horizons."""
+    plan, horizons = path_plan(steps, config.max_path_points), len(steps)
     forecast, close = numbers.forecast, numbers.close[at]
     location, half_width = forecast.location[at, :horizons], forecast.half_width[at, :horizons]
-    ends = [path[-1] for path in plan.members]
-    heads = plan.steps[ends]
-    width, centre = path_half_width(plan.steps, heads, half_width), path_location(plan.steps, heads, location)
-    width[:, ends], centre[:, ends] = half_width, location  # a horizon's own bounds, to the bit
-    path = np.stack(prices(close[:, None], centre, width), axis=1)  # (S, 3, U)
+    path = path_prices(plan, close, location, half_width)
     quantiles = close[:, None, None] * np.exp(forecast.quantiles[at, :horizons])
-    record = np.stack([column[at, :horizons] for column in numbers.record], axis=1)  # (S, 4, K)
-    columns = (
-        numbers.answerers[at],
+    market = np.concatenate(
+        [numbers.volatility[at, None], numbers.momentum[at, None], numbers.technical[at]], axis=1
+    )
+    return Answers(
+        plan,
         numbers.heads[at],
         path,
         quantiles,
         forecast.direction[at, :horizons],
         forecast.deviation[at, :horizons],
-        record,
-        numbers.volatility[at],
-        numbers.momentum[at],
-        numbers.technical[at],
+        np.stack([column[at, :horizons] for column in numbers.record], axis=-1),
+        market,
     )
-    regimes = [numbers.regimes[row] for row in at.tolist()]
-    return [Answer(*row) for row in zip(*(column.tolist() for column in columns), regimes, strict=True)]
+
+
+def path_prices(plan: PathPlan, close: Floats, location: Floats, half_width: Floats) -> Floats:
+    """Predicted price, lower and upper bound at every step of a plan: (S, 3, U)."""
+    ends = [path[-1] for path in plan.members]
+    heads = plan.steps[ends]
+    width, centre = path_half_width(plan.steps, heads, half_width), path_location(plan.steps, heads, location)
+    width[:, ends], centre[:, ends] = half_width, location  # a horizon's own bounds, to the bit
+    return np.stack(prices(close[:, None], centre, width), axis=1)

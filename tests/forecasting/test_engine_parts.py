@@ -105,7 +105,7 @@ def test_a_path_ends_at_its_horizon_and_rises(horizon: int, most: int) -> None:
 def test_paths_share_their_points() -> None:
     plan = path_plan((1, 4, 24), 24)
     assert plan.steps.tolist() == list(range(1, 25))
-    assert plan.members[1] == (0, 1, 2, 3)
+    assert plan.members[1].tolist() == [0, 1, 2, 3]
 
 
 def test_the_record_is_unknown_until_there_are_enough_scores() -> None:
