@@ -6,13 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.candles.series import Closed
+from stream_lstm.features.clock import DAY_MS
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.series import Series
 
 Outcome = Literal["new", "duplicate", "correction", "late"]
 Kind = Literal["next", "fill", "restart", "realign", "revision", "amendment"]
 
+Bridge = Literal["fill", "step"]
+
 SYNTHETIC: Final = "fill"
+LONGEST_CLOSURE_MS: Final = 14 * DAY_MS
+"""No market is closed for longer, its holidays included; what lasts longer is an outage."""
 CORRECTIONS: Final = ("revision", "amendment")
 
 
@@ -62,10 +67,12 @@ def missing_before(series: Series, candle: Closed) -> int:
     return (candle.open_ms - series.last.open_ms) // series.step_ms - 1
 
 
-def fills_gap(config: EngineConfig, missing: int) -> bool:
-    """Whether a gap of so many candles is filled flat; else the series restarts."""
+def bridges_gap(config: EngineConfig, step_ms: int, missing: int) -> Bridge | None:
+    """How a gap of so many candles is bridged: filled flat, or passed in one step; None if it restarts."""
+    if config.gap_policy == "calendar":
+        return "step" if missing * step_ms <= LONGEST_CLOSURE_MS else None
     most = config.max_gap if config.gap_policy == "restart" else config.history_candles
-    return missing <= most
+    return "fill" if missing <= most else None
 
 
 def flat_after(last: Closed, open_ms: int) -> Closed:

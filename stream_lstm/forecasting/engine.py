@@ -21,7 +21,7 @@ from stream_lstm.forecasting.admission import (
     Item,
     Kind,
     Outcome,
-    fills_gap,
+    bridges_gap,
     flat_after,
     missing_before,
     outcome_of,
@@ -222,19 +222,23 @@ class Engine:
         missing = missing_before(series, candle)
         if missing == 0:
             return "next"
-        filled = fills_gap(self.config, missing)
+        bridge = bridges_gap(self.config, series.step_ms, missing)
+        first_ms = last.close_ms + 1
         data: Body = {
             "missing": missing,
-            "filled": filled,
-            "from": last.close_ms + 1,
+            "filled": bridge == "fill",
+            "from": first_ms,
             "to": candle.open_ms - 1,
         }
-        self._tell(series, "series.gap", candle, cause, live, data)
-        if not filled:
-            return "restart"
-        for index in range(1, missing + 1):
-            self._place(series, flat_after(last, last.open_ms + index * series.step_ms), "fill", cause, live)
-        return "next"
+        if bridge == "step":
+            data["bridged"] = True
+        if bridge != "step" or not series.closes_at(first_ms):
+            self._tell(series, "series.gap", candle, cause, live, data)
+        if bridge == "fill":
+            for index in range(1, missing + 1):
+                filled = flat_after(last, last.open_ms + index * series.step_ms)
+                self._place(series, filled, "fill", cause, live)
+        return "next" if bridge else "restart"
 
     def _admit_next(
         self, series: Series, candle: Closed, kind: Kind, cause: object, live: bool, asks: bool

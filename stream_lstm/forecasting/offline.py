@@ -8,7 +8,7 @@ import numpy as np
 from stream_lstm.candles.files import CandleFile
 from stream_lstm.candles.series import Closed, SeriesKey
 from stream_lstm.errors import TrainingFailed
-from stream_lstm.forecasting.admission import fills_gap
+from stream_lstm.forecasting.admission import bridges_gap
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Prediction
@@ -54,7 +54,8 @@ def _trained(engine: Engine, config: EngineConfig, key: SeriesKey) -> Model:
 def _candles(config: EngineConfig, file: CandleFile, exchange: str) -> list[Closed]:
     """The candles since the last gap that begins a series anew, at most what a history holds and one."""
     missing = np.diff(file.open_ms) // file.step_ms - 1
-    breaks = [at for at in np.flatnonzero(missing).tolist() if not fills_gap(config, int(missing[at]))]
+    gaps = np.flatnonzero(missing).tolist()
+    breaks = [at for at in gaps if bridges_gap(config, file.step_ms, int(missing[at])) is None]
     first = max(breaks[-1] + 1 if breaks else 0, len(file.open_ms) - config.history_candles - 1)
     key = SeriesKey(exchange, file.symbol, file.interval)
     rows = zip(file.open_ms[first:].tolist(), file.ohlcv[first:].tolist(), strict=True)

@@ -111,6 +111,7 @@ def warm_scores(data: TrainingSet, seen: Features, wanted: Floats) -> Arrays:
     """Out-of-sample |ln(close[t+h] / close[t])| / scale of each head, in time order, float32 (n,).
 
     At each cut the ridge is refitted on what was known by then, and scores the candles up to the next.
+    Targets are those of live scores: h candles later by the clock, none in a closed market.
     """
     cuts = [int(cut * len(data)) for cut in (*CUTS, 1.0)]
     log_close = np.log(data.candles[:, 3].astype(np.float64))
@@ -118,14 +119,24 @@ def warm_scores(data: TrainingSet, seen: Features, wanted: Floats) -> Arrays:
     for begin, end in pairwise(cuts):
         ridge = fit_ridge(data.series, seen.skip[:begin], _known_at(begin, wanted, data.heads))
         for head, steps in enumerate(data.heads):
-            origins = np.arange(begin, min(end, len(data) - steps))
-            origins = origins[~data.synthetic[origins] & ~data.synthetic[origins + steps]]
+            origins = np.arange(begin, end)
+            ends = rows_after(data.open_ms, origins, steps * data.step_ms)
+            origins, ends = origins[ends >= 0], ends[ends >= 0]
+            real = ~data.synthetic[origins] & ~data.synthetic[ends]
+            origins, ends = origins[real], ends[real]
             forecast = seen.skip[origins] @ ridge.weights[:, head] + ridge.bias[head]
             width = log_scale(forecast, seen.log_base[origins], seen.log_slow[origins], np.array(steps))
-            scores[head].append(np.abs(log_close[origins + steps] - log_close[origins]) / np.exp(width))
+            scores[head].append(np.abs(log_close[ends] - log_close[origins]) / np.exp(width))
     return {
         f"{WARM_SCORES}{head}": np.concatenate(parts).astype(np.float32) for head, parts in scores.items()
     }
+
+
+def rows_after(open_ms: NDArray[np.int64], rows: Index, later_ms: int) -> Index:
+    """The rows that open `later_ms` after `rows`, −1 where there is none; shape of `rows`."""
+    wanted = open_ms[rows] + later_ms
+    found: Index = np.minimum(np.searchsorted(open_ms, wanted), len(open_ms) - 1)
+    return np.where(open_ms[found] == wanted, found, -1)
 
 
 def _known_at(candle: int, wanted: Floats, heads: Sequence[int]) -> Floats:

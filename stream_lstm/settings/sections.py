@@ -215,22 +215,12 @@ class Gaps(Section):
     """What is done about missing candles."""
 
     max_gap: int = Field(default=5, ge=0)
-    """Missing candles that are filled flat; a longer gap is left to the policy."""
+    """Missing candles that are filled flat with `restart`; a longer gap is left to the policy."""
     policy: Literal["restart", "flat", "calendar"] = "restart"
     """`restart` begins the series anew; `flat` fills every gap, for markets that print no bar without a
-    trade; `calendar` (not available yet) is for markets that close."""
+    trade; `calendar` is for markets that close, at weekends or at night: a closure is one step."""
     stale_after: int = Field(default=3, ge=1)
     """Intervals by the wall clock without a candle after which `series.stale` is said."""
-
-    @model_validator(mode="after")
-    def _available(self) -> Self:
-        if self.policy == "calendar":
-            raise Conflict(
-                "gaps.policy = 'calendar' is not available yet: series of markets that close restart after "
-                "each closure with `restart` and are filled flat with `flat`; choose one of the two",
-                "gaps.policy",
-            )
-        return self
 
 
 class Prediction(Section):

@@ -104,7 +104,6 @@ class Settings(Section):
 
     def engine(self) -> EngineConfig:
         """The settings that shape the engine."""
-        assert self.gaps.policy != "calendar"  # refused when the tree was made
         return EngineConfig(
             horizons=self.horizons,
             max_horizon_candles=self.prediction.max_horizon_candles,
