@@ -17,6 +17,9 @@ forecasts whose time had come. <b>Winkler</b> is the mean interval score relativ
 volatility times the rolling quantile of its own last 500 errors): below 1 is better. <b>RMSE</b> is relative
 to the random walk: 1.000 is what can be had. <b>Coverage</b> is the share of outcomes inside the interval;
 asked for was {confidence:.0%}, on average over months: the worst 500 forecasts in a row are told beside it.
+<b>Beyond har</b> is the Winkler ratio minus that of the linear model har: what a network adds. <b>Pinball</b>
+is the mean loss of the quantiles at 5, 10, … 95%, relative to the unit's. <b>Skill</b> is one minus the
+Winkler ratio; between its bounds lie nine of ten block resamplings.
 <b>Better</b> counts the series whose intervals beat the unit's by more than chance (Diebold–Mariano, 5%).</p>
 """
 
@@ -51,10 +54,15 @@ _SUMMARY: Final = {
     "winklerRatio": "Winkler",
     "worstWinklerRatio": "worst",
     "worstSymbol": "of",
+    "beyondHar": "Beyond har",
+    "pinballRatio": "Pinball",
     "coverage": "Coverage",
     "worstHour": "worst hour",
+    "worstTercile": "worst tercile",
     "worst500": "worst 500",
     "rmseRatio": "RMSE",
+    "maeRatio": "MAE",
+    "mapeRatio": "MAPE ratio",
     "better": "Better",
 }
 _EACH: Final = {
@@ -63,9 +71,13 @@ _EACH: Final = {
     "horizon": "Horizon",
     "forecasts": "Forecasts",
     "winklerRatio": "Winkler",
+    "intervalSkill": "Skill",
+    "pinballRatio": "Pinball",
     "coverage": "Coverage",
+    "coverageByVolatility": "by volatility",
     "worst500": "worst 500",
     "rmseRatio": "RMSE",
+    "maeRatio": "MAE",
     "mape": "MAPE",
     "width": "Width",
 }
@@ -91,4 +103,8 @@ def _hours(rows: Sequence[dict[str, Any]]) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, dict):
+        return f"{value['value']:.4f} ({value['low']:.4f} … {value['high']:.4f})"
+    if isinstance(value, list):
+        return " / ".join(f"{share:.3f}" for share in value)
     return f"{value:.4f}" if isinstance(value, float) else escape(str(value))

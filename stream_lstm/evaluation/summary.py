@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from stream_lstm.evaluation.metrics import Worth
 
-_SIGNIFICANT = 0.05
+_SIGNIFICANT: Final = 0.05
+_LINEAR: Final = "har"
+"""The model that every other one is set beside: what a network adds to it is told."""
 
 
 class Judged(NamedTuple):
@@ -31,7 +33,11 @@ class Judged(NamedTuple):
             "rmseRatio": worth.rmse_ratio,
             "maeRatio": worth.mae_ratio,
             "mape": worth.mape,
+            "mapeRatio": worth.mape_ratio,
+            "skill": worth.skill._asdict(),
             "winklerRatio": worth.winkler_ratio,
+            "intervalSkill": worth.interval_skill._asdict(),
+            "pinballRatio": worth.pinball_ratio,
             "coverage": coverage.overall,
             "coverageByHour": {str(hour): share for hour, share in coverage.by_hour.items()},
             "coverageByVolatility": list(coverage.by_volatility),
@@ -46,7 +52,17 @@ def summarise(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str, str], list[Judged]] = {}
     for one in judged:
         groups.setdefault((one.model, one.interval, one.horizon), []).append(one)
-    return [_summary(*key, members) for key, members in groups.items()]
+    return [
+        _summary(*key, members) | {"beyondHar": _beyond(members, groups.get((_LINEAR, *key[1:]), []))}
+        for key, members in groups.items()
+    ]
+
+
+def _beyond(members: Sequence[Judged], linear: Sequence[Judged]) -> float | None:
+    """Mean difference of Winkler ratios to `har` on the same series; negative is better, None without it."""
+    known = {one.symbol: one.worth.winkler_ratio for one in linear}
+    both = [one for one in members if one.symbol in known and one.model != _LINEAR]
+    return fmean(one.worth.winkler_ratio - known[one.symbol] for one in both) if both else None
 
 
 def _summary(model: str, interval: str, horizon: str, members: list[Judged]) -> dict[str, Any]:
@@ -63,11 +79,17 @@ def _summary(model: str, interval: str, horizon: str, members: list[Judged]) -> 
         "winklerRatio": fmean(worth.winkler_ratio for worth in worths),
         "worstWinklerRatio": worst.worth.winkler_ratio,
         "worstSymbol": worst.symbol,
+        "intervalSkill": fmean(worth.interval_skill.value for worth in worths),
+        "pinballRatio": fmean(worth.pinball_ratio for worth in worths),
         "coverage": fmean(covered),
         "coverageRange": [min(covered), max(covered)],
         "worstHour": min(min(worth.coverage.by_hour.values()) for worth in worths),
+        "worstTercile": min(min(worth.coverage.by_volatility) for worth in worths),
         "worst500": min(stretches, default=None),
         "rmseRatio": fmean(worth.rmse_ratio for worth in worths),
+        "maeRatio": fmean(worth.mae_ratio for worth in worths),
+        "mapeRatio": fmean(worth.mape_ratio for worth in worths),
+        "skill": fmean(worth.skill.value for worth in worths),
         "better": sum(_is_better(worth) for worth in worths),
     }
 

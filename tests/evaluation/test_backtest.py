@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,19 @@ import pytest
 from typer.testing import CliRunner
 
 from stream_lstm import backtesting
+from stream_lstm.candles import moments
 from stream_lstm.candles.files import CandleFile
 from stream_lstm.candles.synthetic import market
 from stream_lstm.cli import app
-from stream_lstm.evaluation.backtest import Walk, walk_forward
+from stream_lstm.evaluation.backtest import EXCHANGE, Walk, walk_forward
 from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.engine import Engine
+from stream_lstm.models.registry import fit
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
 START = 1_600_000_000_000 // HOUR * HOUR
+PRICES = ("predictedPrice", "lowerBound", "upperBound")
 CONFIG = EngineConfig(horizons=("1h", "4h"), confidence=0.9, model="har", expiry_ms=2 * DAY)
 
 
@@ -134,3 +139,62 @@ def test_what_cannot_be_understood_is_named(csv: Path, options: list[str], told:
     result = run(str(csv), *options)
     assert result.exit_code != 0
     assert told in str(result.exception)
+
+
+def test_what_is_recorded_is_what_the_live_engine_would_have_said() -> None:
+    (walked,) = walk_forward([file("BTC")], Walk(config=CONFIG))
+    engine = Engine(replace(CONFIG, expiry_jitter=0.0))
+    said: dict[str, list[list[float]]] = {"1h": [], "4h": []}
+    for (candle,) in moments.of_files([file("BTC")], EXCHANGE):
+        admitted = engine.admit("p", candle, None, live=True)
+        for outputs in engine.advance(0).values():
+            for prediction in outputs.predictions:
+                point = prediction.body["predictions"][-1]
+                said[prediction.horizon].append([prediction.body["asOf"], *(point[name] for name in PRICES)])
+        if admitted.request is not None:
+            data = engine.training_set(candle.series)
+            assert data is not None
+            engine.install(candle.series, fit("har", [data])[0])
+    for horizon, track in walked.tracks.items():
+        columns = (track.as_of, track.predicted, track.lower, track.upper)
+        assert [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)] == said[
+            horizon
+        ]
+
+
+def test_the_widths_of_narrower_intervals_lie_inside() -> None:
+    (walked,) = walk_forward([file("BTC")], Walk(config=CONFIG))
+    for track in walked.tracks.values():
+        assert track.half_widths.shape == (301, 9)
+        assert (np.diff(track.half_widths, axis=1) < 0).all()
+        asked = np.log(track.upper / track.predicted)
+        assert track.half_widths[:, 0] == pytest.approx(asked)
+
+
+@pytest.mark.parametrize("model", ["naive", "constant", "garch", "hybrid"])
+def test_references_walk_like_models(model: str) -> None:
+    if model == "garch":
+        pytest.importorskip("arch")
+    (walked,) = walk_forward([file("BTC")], Walk(config=replace(CONFIG, model=model)))
+    track = walked.tracks["4h"]
+    assert len(track) == 301
+    assert set(track.model[1:]) == {model}
+    if model != "hybrid":
+        assert np.array_equal(track.predicted[1:], track.last_close[1:])
+
+
+def test_two_files_of_one_series_are_one() -> None:
+    whole = file("BTC")
+    early = whole._replace(open_ms=whole.open_ms[:250], ohlcv=whole.ohlcv[:250] * 2)
+    late = whole._replace(open_ms=whole.open_ms[200:], ohlcv=whole.ohlcv[200:])
+    other = file("ETH", 200)
+    first, second = backtesting.joined([early, other, late])
+    assert np.array_equal(first.open_ms, whole.open_ms)
+    assert np.array_equal(first.ohlcv[200:], whole.ohlcv[200:])
+    assert np.array_equal(first.ohlcv[:200], 2 * whole.ohlcv[:200])
+    assert second is other
+
+
+def test_an_unknown_model_is_refused_before_any_work(csv: Path) -> None:
+    result = run(str(csv), "--model", "har,arima")
+    assert "'arima' is none" in str(result.exception)

@@ -52,7 +52,10 @@ def worth_of(track: Track, candles: CandleFile) -> Worth:
 def test_the_unit_is_worth_one_and_as_good_as_itself(candles: CandleFile, steps: int) -> None:
     worth = worth_of(of_the_unit(candles, steps), candles)
     assert worth.winkler_ratio == pytest.approx(1)
-    assert worth.rmse_ratio == worth.mae_ratio == 1
+    assert worth.rmse_ratio == worth.mae_ratio == worth.mape_ratio == 1
+    assert worth.skill == (0, 0, 0)
+    assert worth.pinball_ratio == pytest.approx(1)
+    assert worth.interval_skill.low == pytest.approx(worth.interval_skill.high, abs=1e-9)
     assert worth.coverage.overall == pytest.approx(0.9, abs=0.02)
     assert worth.answered == 1
     assert worth.better is None or worth.better.p_value > 0.05
@@ -63,6 +66,8 @@ def test_intervals_that_are_too_wide_or_too_narrow_cost(candles: CandleFile) -> 
     assert wide.winkler_ratio > 1.2
     assert narrow.winkler_ratio > 1.2
     assert wide.coverage.overall > right.coverage.overall > narrow.coverage.overall
+    assert wide.pinball_ratio > 1.05
+    assert wide.interval_skill.high < 0
     assert wide.width == pytest.approx(2 * right.width, rel=0.01)
     assert wide.better is not None
     assert wide.better.statistic > 5
@@ -130,4 +135,14 @@ def test_a_summary_has_means_and_the_worst(candles: CandleFile) -> None:
     assert row["worstSymbol"] == "B"
     assert row["winklerRatio"] == pytest.approx((right.winkler_ratio + wide.winkler_ratio) / 2)
     assert row["coverageRange"] == [right.coverage.overall, wide.coverage.overall]
+    assert row["beyondHar"] is None
     assert judged[0].row()["forecasts"] == right.forecasts
+
+
+def test_a_summary_says_what_a_model_adds_to_har_on_the_series_that_both_have(candles: CandleFile) -> None:
+    right, wide = worth_of(of_the_unit(candles), candles), worth_of(of_the_unit(candles, factor=2), candles)
+    judged = [Judged("lstm", "A", "1h", "1h", right), Judged("lstm", "B", "1h", "1h", right)]
+    judged += [Judged("har", "A", "1h", "1h", wide)]
+    ours, linear = summarise(judged)
+    assert ours["beyondHar"] == pytest.approx(right.winkler_ratio - wide.winkler_ratio)
+    assert linear["beyondHar"] is None
