@@ -1,7 +1,7 @@
 """A prediction: one message per series, closed candle and horizon. A field that is not known yet is null."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,12 @@ from stream_lstm.contracts.wire import EpochMs, Message, Name, Price, Share, len
 
 Fraction = Annotated[float, Field(ge=0, description="As a fraction of the last close: 0.01 is 1%.")]
 Confidence = Annotated[float, Field(gt=0, lt=1, description="The coverage asked for.")]
+
+
+_INTERVAL_SKILL: Final = (
+    "1 - Winkler / Winkler(naive) over matured predictions; naive is EWMA(0.94) volatility times a running "
+    "quantile of its own errors."
+)
 
 
 class PathPoint(Message):
@@ -90,7 +96,7 @@ class ModelInfo(Message):
     accuracy: float | None = Field(le=1, description="1 - MAPE over matured predictions.")
     confidence: Confidence
     skill: float | None = Field(le=1, description="1 - RMSE / RMSE(random walk); about 0 by nature.")
-    interval_skill: float | None = Field(le=1, description="1 - Winkler / Winkler(naive).")
+    interval_skill: float | None = Field(le=1, description=_INTERVAL_SKILL)
     coverage: Share | None = Field(description="Share of actual prices that were inside the interval.")
     stale: bool = Field(description="Its training has expired, and no successor is installed yet.")
     expires_at: EpochMs | None

@@ -312,7 +312,8 @@ class Engine:
         seen = columns.step(rows, candles, np.ascontiguousarray(prices[:, 3]), opens, corrects=corrects)
         real = np.array([at for at, item in enumerate(items) if item.kind != SYNTHETIC], np.intp)
         if len(real) and not corrects:
-            scores = self._forecaster.mature([items[at] for at in real], rows[real], numbers[real])
+            high, low = prices[real, 1], prices[real, 2]
+            scores = self._forecaster.mature([items[at] for at in real], rows[real], numbers[real], high, low)
             for partition, group in groupby(scores, lambda score: self._series[score.series].partition):
                 said.setdefault(partition, Outputs()).scores.extend(group)
         ready = np.array([at for at in real if self._answers(items[at])], np.intp)

@@ -4,6 +4,7 @@ All the numeric state that is learned from outcomes lives here, in columns over 
 """
 
 from functools import partial
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -18,10 +19,13 @@ from stream_lstm.forecasting.distribution import Distribution, distribution, hal
 from stream_lstm.forecasting.messages import Answerer, Matured, score_body
 from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
 from stream_lstm.forecasting.outputs import Prediction, Score
+from stream_lstm.forecasting.quantile_tracker import QuantileTracker
+from stream_lstm.forecasting.ranges import RangeCalibrators
 from stream_lstm.forecasting.recorder import Forecasts, Recorder
 from stream_lstm.forecasting.saying import Numbers, say
 from stream_lstm.forecasting.scoring import Verdicts, judge
 from stream_lstm.forecasting.track_record import Record, TrackRecord
+from stream_lstm.models import naive
 from stream_lstm.models.bank import Bank
 from stream_lstm.models.market_view import BankForecast, MarketView
 from stream_lstm.models.model import Model
@@ -47,11 +51,14 @@ class Forecaster:
         self._calibrators = Calibrators(horizons)
         self._open = OpenPredictions(horizons)
         self._record = TrackRecord(horizons)
+        self._ranges = RangeCalibrators(horizons)
+        start = NormalDist().inv_cdf((1 + config.confidence) / 2)
+        self._naive = QuantileTracker(horizons, config.confidence, start)
         self._answerers = np.zeros(0, np.object_)
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` series."""
-        for part in (self._calibrators, self._open, self._record):
+        for part in (self._calibrators, self._open, self._record, self._ranges, self._naive):
             part.grow(rows)
         more = np.empty(rows - len(self._answerers), np.object_)
         self._answerers = np.concatenate([self._answerers, more])
@@ -62,6 +69,8 @@ class Forecaster:
             self._calibrators.begin(row * self._calibrators.horizons + at, step)
         self._open.begin(row, steps)
         self._record.begin(row)
+        self._ranges.begin(row, steps)
+        self._naive.begin(row, steps)
         self._answerers[row] = UNTRAINED
 
     def forget_open(self, row: int, steps: tuple[int, ...]) -> None:
@@ -89,6 +98,8 @@ class Forecaster:
                 self._calibrators.replace(place, scores)
             else:
                 self._calibrators.begin(place, model.heads[at])
+        if not same_type:
+            self._ranges.begin(row, tuple(self.columns.steps[row][self.columns.steps[row] > 0].tolist()))
         self.bank.install(row, model)
         self._answerers[row] = Answerer(
             model.model_type, model.model_id, model.metadata.version, model.metadata.trained_at
@@ -103,14 +114,20 @@ class Forecaster:
         """How well the forecasts of S rows have done lately."""
         return self._record.read(rows)
 
-    def mature(self, items: list[Item], rows: Index, steps: NDArray[np.int64]) -> list[Score]:
-        """Score the predictions whose target is the candle of each item: learn from all, say the live."""
-        which, horizon, said = self._open.matured(rows, steps)
+    def mature(
+        self, items: list[Item], rows: Index, steps: NDArray[np.int64], high: Floats, low: Floats
+    ) -> list[Score]:
+        """Score the predictions whose target is the candle of each item: learn from all, say the live.
+
+        `high` and `low` (S,) of the candles count for the ranges of all that are open.
+        """
+        self._open.widen(rows, high, low)
+        which, horizon, said, spread = self._open.matured(rows, steps)
         if not len(which):
             return []
         actual = self.columns.last_close[rows][which]
         verdicts = judge(said, actual, self.config.confidence)
-        self._learn(rows[which], horizon, said, verdicts)
+        self._learn(rows[which], horizon, said, verdicts, spread)
         for at in which.tolist():
             items[at].series.scores += 1
         if self._recorder is not None:
@@ -125,14 +142,17 @@ class Forecaster:
         write = partial(score_body, item, horizon, matured, self.config)
         return Score(item.series.key, item.series.horizons[horizon].name, item.cause, write)
 
-    def _learn(self, rows: Index, horizon: Index, said: Said, verdicts: Verdicts) -> None:
+    def _learn(self, rows: Index, horizon: Index, said: Said, verdicts: Verdicts, spread: Floats) -> None:
         outcome = np.stack([verdicts.predicted, verdicts.actual, said.close])
-        self._record.update(rows, horizon, verdicts.inside, outcome)
+        winkler = np.stack([verdicts.winkler, verdicts.naive_winkler])
+        self._record.update(rows, horizon, verdicts.inside, outcome, winkler)
+        self._naive.update(rows, horizon, verdicts.outside_naive)
         now = self._answerers[rows]
         # A calibrator describes the model type that answers now: another one's errors are not its own.
         own = np.array([a.type == b.type for a, b in zip(now, said.model, strict=True)], np.bool_)
         places = rows * self._calibrators.horizons + horizon
         self._calibrators.update(places[own], verdicts.relative_error[own])
+        self._ranges.update(rows[own], horizon[own], spread[own] / said.scale[own])
 
     def predict(
         self, items: list[Item], rows: Index, steps: NDArray[np.int64], seen: Features, now_ms: int
@@ -153,16 +173,16 @@ class Forecaster:
             self._record_answer(self._recorder, items, rows, steps, answer)
             return []
         forecast = self._distribution(rows, answer)
+        close, scale, who = columns.last_close[rows], np.exp(answer.log_scale), self._answerers[rows]
         if items[0].kind not in CORRECTIONS:
-            close = columns.last_close[rows]
-            scale = np.exp(answer.log_scale)
-            said = Said(close, forecast.location, forecast.half_width, scale, self._answerers[rows])
+            plain = self._naive_half_width(rows, view)
+            said = Said(close, forecast.location, forecast.half_width, scale, plain, who)
             self._open.put(rows, steps, said)
         live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
         if not len(live):
             return []
         numbers = Numbers(
-            columns.last_close[rows],
+            close,
             forecast,
             answer.heads,
             self._record.read(rows),
@@ -170,9 +190,16 @@ class Forecaster:
             columns.momentum(rows),
             columns.technical(rows),
             columns.regimes.read(rows),
-            self._answerers[rows],
+            who,
+            self._ranges.forecast(rows, scale),
         )
         return say(items, live, numbers, self.config, now_ms)
+
+    def _naive_half_width(self, rows: Index, view: MarketView) -> Floats:
+        """EWMA volatility · √h times the quantile of its own errors: (S, K)."""
+        multiple = self._naive.read(rows)
+        half_width: Floats = multiple * np.exp(naive.forecast(view).log_scale)
+        return half_width
 
     def _record_answer(
         self,
@@ -192,7 +219,9 @@ class Forecaster:
             tail = self._calibrators.tail(places)
             half[live] = half_widths(self._calibrators, places, scale[live], wanted, tail)
         answerers = self._answerers[rows]
-        self._open.put(rows, steps, Said(close, answer.location, half[..., 0], scale, answerers))
+        unknown = np.full(scale.shape, np.nan)
+        said = Said(close, answer.location, half[..., 0], scale, unknown, answerers)
+        self._open.put(rows, steps, said)
         if len(live):
             recorder.record(
                 Forecasts(

@@ -46,9 +46,11 @@ class Answers(NamedTuple):
     deviation: Floats
     """(S, K)"""
     record: Floats
-    """(S, K, 4) coverage, accuracy, skill and bias."""
+    """(S, K, 5) coverage, accuracy, skill, bias and Winkler ratio."""
     market: Floats
     """(S, 8) volatility, momentum; RSI, MACD, EMA 20 and 50, upper and lower Bollinger band."""
+    ranges: Floats
+    """(S, K, 2) expected, and the quantile 0.9."""
 
 
 class Answer:
@@ -108,11 +110,15 @@ class Answer:
             "targetPct": answers.deviation.item(at, k),
             "validUntil": as_of + series.step_ms,
             "quantiles": dict(zip(_LEVEL_NAMES, answers.quantiles[at, k].tolist(), strict=True)),
-            "range": None,
+            "range": self._range(k),
             "features": features,
             "modelInfo": model_info | self._record_of(k),
             "generatedAt": self._now_ms,
         }
+
+    def _range(self, k: int) -> Body | None:
+        expected, q90 = self._answers.ranges[self._at, k].tolist()
+        return None if math.isnan(expected) else {"expectedPct": expected, "q90Pct": q90}
 
     def _points(self, k: int) -> list[Body]:
         plan, item, confidence = self._answers.plan, self._item, self._config.confidence
@@ -166,8 +172,13 @@ class Answer:
         }
 
     def _record_of(self, k: int) -> Body:
-        coverage, accuracy, skill, _ = self._answers.record[self._at, k].tolist()
-        record: Body = {"accuracy": known(accuracy), "skill": known(skill), "coverage": known(coverage)}
+        coverage, accuracy, skill, _, winkler = self._answers.record[self._at, k].tolist()
+        record: Body = {
+            "accuracy": known(accuracy),
+            "skill": known(skill),
+            "intervalSkill": known(1.0 - winkler),
+            "coverage": known(coverage),
+        }
         if k >= self._answers.heads[self._at] and self.who.id is not None:
             record["reason"] = "extrapolated"
         return record

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 _NEVER: Final = -(2**62)
+_NUMBERS: Final = ("location", "half_width", "scale", "naive")
 
 
 class Said(NamedTuple):
@@ -24,6 +25,8 @@ class Said(NamedTuple):
     location: Floats
     half_width: Floats
     scale: Floats
+    naive: Floats
+    """Half-width of the interval that anybody has without a model."""
     model: NDArray[np.object_]
     """Whoever answered, as given to `put`."""
 
@@ -38,7 +41,8 @@ class OpenPredictions:
         self._free: dict[int, list[int]] = {}
         self._used = 0
         self._step = np.zeros(0, np.int64)
-        self._numbers = np.zeros((0, 4))
+        self._numbers = np.zeros((0, 1 + len(_NUMBERS)))
+        self._extremes = np.zeros((2, 0))  # highest high and lowest low since it was said
         self._model = np.zeros(0, np.object_)
 
     def grow(self, rows: int) -> None:
@@ -69,22 +73,36 @@ class OpenPredictions:
         if self._used > len(self._step):
             more = max(self._used - len(self._step), len(self._step), 4096)
             self._step = np.concatenate([self._step, np.full(more, _NEVER)])
-            self._numbers = np.concatenate([self._numbers, np.zeros((more, 4))])
+            self._numbers = np.concatenate([self._numbers, np.zeros((more, 1 + len(_NUMBERS)))])
+            self._extremes = np.concatenate([self._extremes, np.zeros((2, more))], axis=1)
             self._model = np.concatenate([self._model, np.full(more, None, np.object_)])
         return start
 
-    def matured(self, rows: Index, steps: NDArray[np.int64]) -> tuple[Index, Index, Said]:
+    def widen(self, rows: Index, high: Floats, low: Floats) -> None:
+        """Take a candle's high and low (S,) into the ranges of all open predictions of S distinct rows."""
+        totals = np.add.reduce(self._length[rows], axis=1)
+        for total in np.unique(totals).tolist():
+            at = np.flatnonzero(totals == total)
+            slots = self._base[rows[at], :1] + np.arange(total)
+            highest, lowest = self._extremes
+            highest[slots] = np.maximum(highest[slots], high[at, None])
+            lowest[slots] = np.minimum(lowest[slots], low[at, None])
+
+    def matured(self, rows: Index, steps: NDArray[np.int64]) -> tuple[Index, Index, Said, Floats]:
         """Predictions whose target is candle `steps` (S,) of `rows` (S,), n of them.
 
-        Returns which of the S rows (n,), which horizon (n,), and what was said.
+        Returns which of the S rows (n,), which horizon (n,), what was said, and how far high and low came
+        apart since (n,), as a fraction of the last close.
         """
         slots = self._slots(rows, steps)
         length = self._length[rows]
         due = (length > 0) & (self._step[slots] == steps[:, None] - length)
         which, horizon = np.nonzero(due)
         at = slots[which, horizon]
-        close, location, half_width, scale = self._numbers[at].T
-        return which, horizon, Said(close, location, half_width, scale, self._model[at])
+        close, location, half_width, scale, naive = self._numbers[at].T
+        said = Said(close, location, half_width, scale, naive, self._model[at])
+        highest, lowest = self._extremes[:, at]
+        return which, horizon, said, (highest - lowest) / close
 
     def put(self, rows: Index, steps: NDArray[np.int64], said: Said) -> None:
         """Open the predictions of candle `steps` (S,); `said` holds (S, K), its `close` and `model` (S,)."""
@@ -94,8 +112,9 @@ class OpenPredictions:
         which = np.nonzero(kept)[0]
         self._step[at] = steps[which]
         self._numbers[at, 0] = said.close[which]
-        for column, values in enumerate((said.location, said.half_width, said.scale), start=1):
-            self._numbers[at, column] = values[kept]
+        for column, name in enumerate(_NUMBERS, start=1):
+            self._numbers[at, column] = getattr(said, name)[kept]
+        self._extremes[0, at], self._extremes[1, at] = 0.0, np.inf
         self._model[at] = said.model[which]
 
     def _slots(self, rows: Index, steps: NDArray[np.int64]) -> NDArray[np.int64]:

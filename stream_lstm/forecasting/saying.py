@@ -11,6 +11,7 @@ from stream_lstm.forecasting.distribution import Distribution, path_half_width, 
 from stream_lstm.forecasting.messages import Answer, Answers
 from stream_lstm.forecasting.outputs import Prediction
 from stream_lstm.forecasting.paths import PathPlan, path_plan
+from stream_lstm.forecasting.ranges import RangeForecast
 from stream_lstm.forecasting.regimes import Regime
 from stream_lstm.forecasting.scoring import prices
 from stream_lstm.forecasting.track_record import Record
@@ -38,6 +39,7 @@ class Numbers(NamedTuple):
     """S of them."""
     answerers: NDArray[np.object_]
     """(S,)"""
+    ranges: RangeForecast
 
 
 def say(
@@ -80,6 +82,7 @@ def _answers(at: Index, numbers: Numbers, steps: tuple[int, ...], config: Engine
         forecast.deviation[at, :horizons],
         np.stack([column[at, :horizons] for column in numbers.record], axis=-1),
         market,
+        np.stack([column[at, :horizons] for column in numbers.ranges], axis=-1),
     )
 
 

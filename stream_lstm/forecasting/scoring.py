@@ -19,6 +19,9 @@ class Verdicts(NamedTuple):
     actual: Floats
     inside: NDArray[np.bool_]
     winkler: Floats
+    naive_winkler: Floats
+    """Score of the interval that anybody has without a model."""
+    outside_naive: NDArray[np.bool_]
     relative_error: Floats
     """|log(actual / last close) − location| / scale: what the calibrator learns from."""
 
@@ -41,6 +44,7 @@ def judge(said: Said, actual: Floats, confidence: float) -> Verdicts:
     predicted, lower, upper = prices(said.close, said.location, said.half_width)
     inside = (lower <= actual) & (actual <= upper)
     moved = np.log(actual / said.close)
+    _, naive_lower, naive_upper = prices(said.close, np.zeros(len(actual)), said.naive)
     return Verdicts(
         predicted,
         lower,
@@ -48,6 +52,8 @@ def judge(said: Said, actual: Floats, confidence: float) -> Verdicts:
         actual,
         inside,
         winkler_score(lower, upper, actual, confidence),
+        winkler_score(naive_lower, naive_upper, actual, confidence),
+        np.abs(moved) > said.naive,
         np.abs(moved - said.location) / said.scale,
     )
 

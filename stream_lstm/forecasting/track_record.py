@@ -30,15 +30,16 @@ class Record(NamedTuple):
     """1 − RMSE / RMSE of the random walk."""
     bias: Floats
     """Mean error over mean |error|; 0 is unbiased."""
+    winkler: Floats
+    """Winkler score of the intervals over that of the naive ones; below 1 is better."""
 
 
 class TrackRecord:
     """R series x K horizons."""
 
     def __init__(self, horizons: int) -> None:
-        self._sums = np.zeros(
-            (0, horizons, 7)
-        )  # scores, inside, |error|/actual, error², (actual − last close)², error, |error|
+        # Scores, inside, |error|/actual, error², (actual − last close)², error, |error|, both Winkler.
+        self._sums = np.zeros((0, horizons, 9))
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` series."""
@@ -49,24 +50,31 @@ class TrackRecord:
         """Forget a series."""
         self._sums[row] = 0
 
-    def update(self, rows: Index, horizons: Index, inside: NDArray[np.bool_], outcome: Floats) -> None:
+    def update(
+        self, rows: Index, horizons: Index, inside: NDArray[np.bool_], outcome: Floats, winkler: Floats
+    ) -> None:
         """One matured prediction at each of n distinct places.
 
-        `outcome` (3, n) is the predicted, the actual and the last close.
+        `outcome` (3, n) is the predicted, the actual and the last close; `winkler` (2, n) the score of the
+        interval and that of the naive one.
         """
         predicted, actual, close = outcome
         error = actual - predicted
         relative = 1.0 / close  # errors in units of the price, so that a trend does not weigh them
         scaled = error * relative
         walk = ((actual - close) * relative) ** 2
-        new = (np.ones(len(error)), inside, np.abs(error) / actual, scaled**2, walk, scaled, np.abs(scaled))
+        ape, (own, naive) = np.abs(error) / actual, winkler * relative
+        new = (np.ones(len(error)), inside, ape, scaled**2, walk, scaled, np.abs(scaled), own, naive)
         self._sums[rows, horizons] = self._sums[rows, horizons] * _DECAY + np.stack(new, axis=1)
 
     def read(self, rows: Index) -> Record:
         """The ratios of S series."""
-        scores, inside, ape, square, walk, error, absolute = np.moveaxis(self._sums[rows], -1, 0)
+        scores, inside, ape, square, walk, error, absolute, own, naive = np.moveaxis(self._sums[rows], -1, 0)
         known = scores >= ENOUGH
         count = np.where(known, scores, np.nan)
         moved = np.where(known & (walk > 0), walk, np.nan)
         erred = np.where(known & (absolute > 0), absolute, np.nan)
-        return Record(inside / count, 1.0 - ape / count, 1.0 - np.sqrt(square / moved), error / erred)
+        wide = np.where(known & (naive > 0), naive, np.nan)
+        return Record(
+            inside / count, 1.0 - ape / count, 1.0 - np.sqrt(square / moved), error / erred, own / wide
+        )

@@ -113,7 +113,12 @@ class Telemetry:
     def _quality(self, engine: Engine, all_series: list[Series]) -> None:
         """Of all series that are here now, and of no other any more."""
         forecasts, per_series = self.metrics.forecasts, self.metrics.series
-        for quality in (forecasts.coverage_ratio, forecasts.skill_ratio, forecasts.bias_ratio):
+        for quality in (
+            forecasts.coverage_ratio,
+            forecasts.skill_ratio,
+            forecasts.bias_ratio,
+            forecasts.winkler_ratio,
+        ):
             quality.clear()
         if per_series is not None:
             for gauge in (per_series.coverage_ratio, per_series.skill_ratio, per_series.model_age_seconds):
@@ -137,6 +142,7 @@ class Telemetry:
                 (forecasts.coverage_ratio, (name, self._nominal), record.coverage),
                 (forecasts.skill_ratio, (name,), record.skill),
                 (forecasts.bias_ratio, (name,), record.bias),
+                (forecasts.winkler_ratio, (name,), record.winkler),
             ):
                 known = values[at, k][~np.isnan(values[at, k])]
                 if len(known):

@@ -14,6 +14,9 @@ from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
 from stream_lstm.forecasting.paths import path_plan, path_steps
 from stream_lstm.forecasting.track_record import ENOUGH, TrackRecord
 
+SCORES = np.array([[3.0], [4.0]])
+"""Winkler, of the interval and of the naive one."""
+
 
 def candle(value: float) -> np.ndarray:
     return np.full(5, value, np.float32)
@@ -55,12 +58,12 @@ def test_a_prediction_matures_with_its_target_and_only_then() -> None:
     open_predictions.begin(1, (1, 3))
     row = np.array([1])
     for step in range(10):
-        which, horizon, said = open_predictions.matured(row, np.array([step]))
+        which, horizon, said, _ = open_predictions.matured(row, np.array([step]))
         expected = [(k, step - h) for k, h in enumerate((1, 3)) if step - h >= 0]
         assert [(k, int(close)) for k, close in zip(horizon, said.close, strict=True)] == expected
         assert (which == 0).all()
         value = np.full((1, 2), float(step))
-        said = Said(np.array([float(step)]), value, value, value, np.array([f"model {step}"], object))
+        said = Said(np.array([float(step)]), value, value, value, value, np.array([f"model {step}"], object))
         open_predictions.put(row, np.array([step]), said)
 
 
@@ -69,7 +72,7 @@ def test_a_missed_target_leaves_nothing_behind() -> None:
     open_predictions.grow(1)
     open_predictions.begin(0, (2,))
     ones = np.ones((1, 1))
-    said = Said(np.ones(1), ones, ones, ones, np.array(["m"], object))
+    said = Said(np.ones(1), ones, ones, ones, ones, np.array(["m"], object))
     open_predictions.put(np.array([0]), np.array([5]), said)
     assert len(open_predictions.matured(np.array([0]), np.array([9]))[0]) == 0
     open_predictions.end(0)
@@ -113,10 +116,10 @@ def test_the_record_is_unknown_until_there_are_enough_scores() -> None:
     record.grow(1)
     place, horizon = np.array([0]), np.array([0])
     for _ in range(int(ENOUGH) - 1):
-        record.update(place, horizon, np.array([True]), np.array([[101.0], [100.0], [102.0]]))
+        record.update(place, horizon, np.array([True]), np.array([[101.0], [100.0], [102.0]]), SCORES)
     assert np.isnan(record.read(place).coverage[0, 0])
     for _ in range(5):
-        record.update(place, horizon, np.array([True]), np.array([[101.0], [100.0], [102.0]]))
+        record.update(place, horizon, np.array([True]), np.array([[101.0], [100.0], [102.0]]), SCORES)
     read = record.read(place)
     assert read.coverage[0, 0] == pytest.approx(1.0)
     assert read.accuracy[0, 0] == pytest.approx(0.99)
@@ -129,5 +132,29 @@ def test_the_last_close_has_no_skill_by_definition() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         outcome = np.array([[100.0], [100 + rng.normal()], [100.0]])
-        record.update(np.array([0]), np.array([0]), np.array([True]), outcome)
+        record.update(np.array([0]), np.array([0]), np.array([True]), outcome, SCORES)
     assert record.read(np.array([0])).skill[0, 0] == 0
+
+
+def test_the_winkler_ratio_is_that_of_the_sums() -> None:
+    record = TrackRecord(1)
+    record.grow(1)
+    for _ in range(20):
+        outcome = np.array([[101.0], [100.0], [102.0]])
+        record.update(np.array([0]), np.array([0]), np.array([True]), outcome, SCORES)
+    assert record.read(np.array([0])).winkler[0, 0] == pytest.approx(0.75)
+
+
+def test_a_range_spans_the_candles_after_the_prediction_up_to_its_target() -> None:
+    made = OpenPredictions(1)
+    made.grow(2)
+    made.begin(0, (2,))
+    row, value = np.array([0]), np.zeros((1, 1))
+    bars = [(9.0, 1.0), (5.0, 4.0), (7.0, 3.0), (6.0, 5.0)]
+    spreads = []
+    for step, (high, low) in enumerate(bars):
+        made.widen(row, np.array([high]), np.array([low]))
+        spreads += made.matured(row, np.array([step]))[3].tolist()
+        said = Said(np.array([2.0]), value, value, value, value, np.array(["m"], object))
+        made.put(row, np.array([step]), said)
+    assert spreads == [(7.0 - 3.0) / 2.0, (7.0 - 3.0) / 2.0]
