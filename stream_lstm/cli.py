@@ -195,6 +195,8 @@ def backtest(
     interval: Annotated[str | None, typer.Option(help="Instead of the file names'.")] = None,
     records: Annotated[Path | None, typer.Option(metavar="OUT.jsonl.gz", help="A line per forecast.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="OUT.html", help="The verdict as a page.")] = None,
+    config: Config = None,
+    set: Set = None,
     json: Json = False,
 ) -> None:
     """Walk forward through files of candles with the engine that runs live, and say what it was worth."""
@@ -208,7 +210,7 @@ def backtest(
 
     given = {"horizons": orjson.dumps(horizons.split(",")).decode(), "confidence": str(confidence)}
     given |= {"training.expiry": retrain, "training.seed": str(seed), "history.candles": str(history)}
-    settings = load(None, [f"{name}={value}" for name, value in given.items()], {})
+    settings = _settings(config, [*(f"{name}={value}" for name, value in given.items()), *(set or [])])
     from_ms, to_ms = (None if date is None else _date(date) for date in (begin, end))
     walk = Walk(config=settings.engine(), from_ms=from_ms, to_ms=to_ms)
     candles = [read_csv(path, symbol=symbol, interval=interval) for path in files]

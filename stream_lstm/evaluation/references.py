@@ -123,7 +123,7 @@ class LiveGarch:
 
 def _around_the_last_close(log_scale: Floats, view: MarketView) -> BankForecast:
     """The random walk with a scale at every horizon."""
-    return BankForecast(np.zeros(view.steps.shape), log_scale, (view.steps > 0).sum(axis=1))
+    return BankForecast.around_last_close(log_scale, (view.steps > 0).sum(axis=1))
 
 
 REFERENCES: Final = {

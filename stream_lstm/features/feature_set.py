@@ -21,6 +21,8 @@ Times = NDArray[np.int64]
 
 SKIP: Final = 37
 INPUTS: Final = 8
+SIGNED: Final = (15, 17, 18)
+"""Skip features with a direction: the last return, and momentum at two speeds."""
 _FORMULAS: Final = "1"  # changes whenever a formula below does: models made for another one are refused
 
 _RANGE_FLOOR: Final = 1e-9

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.candles.series import Closed
-from stream_lstm.features.clock import DAY_MS
+from stream_lstm.forecasting.closures import LONGEST_MS, Closure, Closures, is_weekend
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.series import Series
 
@@ -16,8 +16,6 @@ Kind = Literal["next", "fill", "restart", "realign", "revision", "amendment"]
 Bridge = Literal["fill", "step"]
 
 SYNTHETIC: Final = "fill"
-LONGEST_CLOSURE_MS: Final = 14 * DAY_MS
-"""No market is closed for longer, its holidays included; what lasts longer is an outage."""
 CORRECTIONS: Final = ("revision", "amendment")
 
 
@@ -61,18 +59,30 @@ def relative(candle: Closed, reference: float) -> NDArray[np.float32]:
     return prices.astype(np.float32)
 
 
-def missing_before(series: Series, candle: Closed) -> int:
-    """How many candles are missing between the newest one and this."""
+def gap_before(series: Series, candle: Closed) -> Closure:
+    """The time between the newest candle and this; of no length if it is the next."""
     assert series.last is not None
-    return (candle.open_ms - series.last.open_ms) // series.step_ms - 1
+    return Closure(series.last.close_ms + 1, candle.open_ms)
 
 
-def bridges_gap(config: EngineConfig, step_ms: int, missing: int) -> Bridge | None:
-    """How a gap of so many candles is bridged: filled flat, or passed in one step; None if it restarts."""
+def bridges_gap(config: EngineConfig, step_ms: int, gap: Closure, closures: Closures) -> Bridge | None:
+    """How a gap is bridged: filled flat, or passed in one step; None if the series restarts.
+
+    `closures` are those that the market is known to have had.
+    """
+    length_ms = gap.to_ms - gap.from_ms
+    short = length_ms <= config.max_gap * step_ms
     if config.gap_policy == "calendar":
-        return "step" if missing * step_ms <= LONGEST_CLOSURE_MS else None
-    most = config.max_gap if config.gap_policy == "restart" else config.history_candles
-    return "fill" if missing <= most else None
+        return "step" if length_ms <= LONGEST_MS else None
+    if config.gap_policy == "auto":
+        if is_weekend(gap):
+            return "step"
+        if short:
+            return "fill"
+        return "step" if length_ms <= LONGEST_MS and closures.earlier(gap.from_ms) is not None else None
+    if config.gap_policy == "flat":
+        return "fill" if length_ms <= config.history_candles * step_ms else None
+    return "fill" if short else None
 
 
 def flat_after(last: Closed, open_ms: int) -> Closed:

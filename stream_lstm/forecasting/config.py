@@ -22,9 +22,10 @@ class EngineConfig:
     """Closed candles before the first prediction; gap fills do not count."""
     max_gap: int = 5
     """Missing candles that are filled flat; a longer gap restarts the series."""
-    gap_policy: Literal["restart", "flat", "calendar"] = "restart"
-    """`flat` fills every gap up to the history: for markets that print no bar without a trade. `calendar` is
-    for markets that close: a gap of up to 14 days is one step, and nothing is filled."""
+    gap_policy: Literal["auto", "restart", "flat", "calendar"] = "auto"
+    """`auto` takes a gap at a weekend, or one that recurs, for a closure of the market, which is one step,
+    and `restart` begins anew after every long gap. `flat` fills every gap up to the history: for markets that
+    print no bar without a trade. `calendar` takes every gap up to 14 days for a closure."""
     expiry_ms: int = 86_400_000
     """Age in stream time at which a model is replaced."""
     expiry_jitter: float = 0.05

@@ -23,7 +23,7 @@ from stream_lstm.forecasting.admission import (
     Outcome,
     bridges_gap,
     flat_after,
-    missing_before,
+    gap_before,
     outcome_of,
     relative,
 )
@@ -59,7 +59,7 @@ class Engine:
     ) -> None:
         """With a `recorder`, forecasts go to it as arrays, and no prediction or score is said.
 
-        The record of a series then knows nothing of the intervals.
+        No record of the series is kept then.
         """
         self.config = config
         self._series: dict[SeriesKey, Series] = {}
@@ -219,22 +219,24 @@ class Engine:
             series.realign(candle.open_ms)
             self._tell(series, "series.gap", candle, cause, live, _PHASE_CHANGED)
             return "realign"
-        missing = missing_before(series, candle)
+        gap = gap_before(series, candle)
+        missing = (gap.to_ms - gap.from_ms) // series.step_ms
         if missing == 0:
             return "next"
-        bridge = bridges_gap(self.config, series.step_ms, missing)
-        first_ms = last.close_ms + 1
+        bridge = bridges_gap(self.config, series.step_ms, gap, series.closures)
         data: Body = {
             "missing": missing,
             "filled": bridge == "fill",
-            "from": first_ms,
-            "to": candle.open_ms - 1,
+            "from": gap.from_ms,
+            "to": gap.to_ms - 1,
         }
         if bridge == "step":
             data["bridged"] = True
-        if bridge != "step" or not series.closes_at(first_ms):
+        if bridge != "step" or series.closures.earlier(gap.from_ms) is None:
             self._tell(series, "series.gap", candle, cause, live, data)
-        if bridge == "fill":
+        if bridge != "fill":
+            series.closures.note(gap)
+        else:
             for index in range(1, missing + 1):
                 filled = flat_after(last, last.open_ms + index * series.step_ms)
                 self._place(series, filled, "fill", cause, live)

@@ -3,6 +3,7 @@
 All the numeric state that is learned from outcomes lives here, in columns over all series.
 """
 
+from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
 from typing import Final
@@ -16,6 +17,7 @@ from stream_lstm.forecasting.calibration import Calibrators
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.distribution import Distribution, distribution, half_widths
+from stream_lstm.forecasting.drift import DriftShare
 from stream_lstm.forecasting.messages import Answerer, Matured, score_body
 from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
 from stream_lstm.forecasting.outputs import Prediction, Score
@@ -52,13 +54,14 @@ class Forecaster:
         self._open = OpenPredictions(horizons)
         self._record = TrackRecord(horizons)
         self._ranges = RangeCalibrators(horizons)
+        self._drift = DriftShare(horizons)
         start = NormalDist().inv_cdf((1 + config.confidence) / 2)
         self._naive = QuantileTracker(horizons, config.confidence, start)
         self._answerers = np.zeros(0, np.object_)
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` series."""
-        for part in (self._calibrators, self._open, self._record, self._ranges, self._naive):
+        for part in (self._calibrators, self._open, self._record, self._ranges, self._naive, self._drift):
             part.grow(rows)
         more = np.empty(rows - len(self._answerers), np.object_)
         self._answerers = np.concatenate([self._answerers, more])
@@ -71,6 +74,7 @@ class Forecaster:
         self._record.begin(row)
         self._ranges.begin(row, steps)
         self._naive.begin(row, steps)
+        self._drift.begin(row)
         self._answerers[row] = UNTRAINED
 
     def forget_open(self, row: int, steps: tuple[int, ...]) -> None:
@@ -99,6 +103,7 @@ class Forecaster:
             else:
                 self._calibrators.begin(place, model.heads[at])
         if not same_type:
+            self._drift.begin(row)
             self._ranges.begin(row, tuple(self.columns.steps[row][self.columns.steps[row] > 0].tolist()))
         self.bank.install(row, model)
         self._answerers[row] = Answerer(
@@ -121,7 +126,8 @@ class Forecaster:
 
         `high` and `low` (S,) of the candles count for the ranges of all that are open.
         """
-        self._open.widen(rows, high, low)
+        if self._recorder is None:
+            self._open.widen(rows, high, low)
         which, horizon, said, spread = self._open.matured(rows, steps)
         if not len(which):
             return []
@@ -143,16 +149,20 @@ class Forecaster:
         return Score(item.series.key, item.series.horizons[horizon].name, item.cause, write)
 
     def _learn(self, rows: Index, horizon: Index, said: Said, verdicts: Verdicts, spread: Floats) -> None:
-        outcome = np.stack([verdicts.predicted, verdicts.actual, said.close])
-        winkler = np.stack([verdicts.winkler, verdicts.naive_winkler])
-        self._record.update(rows, horizon, verdicts.inside, outcome, winkler)
-        self._naive.update(rows, horizon, verdicts.outside_naive)
         now = self._answerers[rows]
         # A calibrator describes the model type that answers now: another one's errors are not its own.
         own = np.array([a.type == b.type for a, b in zip(now, said.model, strict=True)], np.bool_)
         places = rows * self._calibrators.horizons + horizon
         self._calibrators.update(places[own], verdicts.relative_error[own])
+        moved = np.log(verdicts.actual[own] / said.close[own])
+        self._drift.update(rows[own], horizon[own], said.drift[own], moved)
+        if self._recorder is not None:
+            return
         self._ranges.update(rows[own], horizon[own], spread[own] / said.scale[own])
+        outcome = np.stack([verdicts.predicted, verdicts.actual, said.close])
+        winkler = np.stack([verdicts.winkler, verdicts.naive_winkler])
+        self._record.update(rows, horizon, verdicts.inside, outcome, winkler)
+        self._naive.update(rows, horizon, verdicts.outside_naive)
 
     def predict(
         self, items: list[Item], rows: Index, steps: NDArray[np.int64], seen: Features, now_ms: int
@@ -169,6 +179,8 @@ class Forecaster:
             steps=columns.steps[rows],
         )
         answer = self.bank.forecast(rows, view)
+        share = self._drift.read(rows, view.steps)
+        answer = replace(answer, location=answer.location + share * answer.drift)
         if self._recorder is not None:
             self._record_answer(self._recorder, items, rows, steps, answer)
             return []
@@ -176,7 +188,7 @@ class Forecaster:
         close, scale, who = columns.last_close[rows], np.exp(answer.log_scale), self._answerers[rows]
         if items[0].kind not in CORRECTIONS:
             plain = self._naive_half_width(rows, view)
-            said = Said(close, forecast.location, forecast.half_width, scale, plain, who)
+            said = Said(close, answer.location, answer.drift, forecast.half_width, scale, plain, who)
             self._open.put(rows, steps, said)
         live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
         if not len(live):
@@ -220,7 +232,7 @@ class Forecaster:
             half[live] = half_widths(self._calibrators, places, scale[live], wanted, tail)
         answerers = self._answerers[rows]
         unknown = np.full(scale.shape, np.nan)
-        said = Said(close, answer.location, half[..., 0], scale, unknown, answerers)
+        said = Said(close, answer.location, answer.drift, half[..., 0], scale, unknown, answerers)
         self._open.put(rows, steps, said)
         if len(live):
             recorder.record(

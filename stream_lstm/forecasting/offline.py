@@ -9,6 +9,7 @@ from stream_lstm.candles.files import CandleFile
 from stream_lstm.candles.series import Closed, SeriesKey
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.forecasting.admission import bridges_gap
+from stream_lstm.forecasting.closures import Closure, Closures
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Prediction
@@ -53,10 +54,14 @@ def _trained(engine: Engine, config: EngineConfig, key: SeriesKey) -> Model:
 
 def _candles(config: EngineConfig, file: CandleFile, exchange: str) -> list[Closed]:
     """The candles since the last gap that begins a series anew, at most what a history holds and one."""
-    missing = np.diff(file.open_ms) // file.step_ms - 1
-    gaps = np.flatnonzero(missing).tolist()
-    breaks = [at for at in gaps if bridges_gap(config, file.step_ms, int(missing[at])) is None]
-    first = max(breaks[-1] + 1 if breaks else 0, len(file.open_ms) - config.history_candles - 1)
+    closures, first = Closures(), max(0, len(file.open_ms) - config.history_candles - 1)
+    for at in np.flatnonzero(np.diff(file.open_ms) > file.step_ms).tolist():
+        gap = Closure(int(file.open_ms[at]) + file.step_ms, int(file.open_ms[at + 1]))
+        bridge = bridges_gap(config, file.step_ms, gap, closures)
+        if bridge is None:
+            first = max(first, at + 1)
+        if bridge != "fill":
+            closures.note(gap)
     key = SeriesKey(exchange, file.symbol, file.interval)
     rows = zip(file.open_ms[first:].tolist(), file.ohlcv[first:].tolist(), strict=True)
     return [Closed(key, file.step_ms, open_ms, *row) for open_ms, row in rows]

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 _NEVER: Final = -(2**62)
-_NUMBERS: Final = ("location", "half_width", "scale", "naive")
+_NUMBERS: Final = ("location", "drift", "half_width", "scale", "naive")
 
 
 class Said(NamedTuple):
@@ -23,6 +23,8 @@ class Said(NamedTuple):
     close: Floats
     """Last close when it was said."""
     location: Floats
+    drift: Floats
+    """What the location held a share of."""
     half_width: Floats
     scale: Floats
     naive: Floats
@@ -99,10 +101,10 @@ class OpenPredictions:
         due = (length > 0) & (self._step[slots] == steps[:, None] - length)
         which, horizon = np.nonzero(due)
         at = slots[which, horizon]
-        close, location, half_width, scale, naive = self._numbers[at].T
-        said = Said(close, location, half_width, scale, naive, self._model[at])
+        close, location, drift, half_width, scale, naive = self._numbers[at].T
+        said = Said(close, location, drift, half_width, scale, naive, self._model[at])
         highest, lowest = self._extremes[:, at]
-        return which, horizon, said, (highest - lowest) / close
+        return which, horizon, said, (highest - lowest) / said.close
 
     def put(self, rows: Index, steps: NDArray[np.int64], said: Said) -> None:
         """Open the predictions of candle `steps` (S,); `said` holds (S, K), its `close` and `model` (S,)."""

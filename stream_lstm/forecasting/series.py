@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 
 from stream_lstm.candles.series import Closed, SeriesKey
-from stream_lstm.features.clock import HOUR_MS, WEEK_HOURS
+from stream_lstm.forecasting.closures import Closures
 from stream_lstm.forecasting.history import History
 from stream_lstm.forecasting.horizons import Horizon
 from stream_lstm.models.model import Model
@@ -55,8 +55,7 @@ class Series:
         """The newest candle that was admitted."""
         self.count = 0
         """Real candles since the beginning or the last long gap; gap fills do not count."""
-        self.closures: set[int] = set()
-        """Hours of the week at which its market has closed before, an hour to either side among them."""
+        self.closures = Closures()
         self.revision = 0
         self.placed = 0
         """Rounds of the coming `advance` that hold a candle of this series."""
@@ -67,16 +66,6 @@ class Series:
         self.said_expired = False
         self.scores = 0
         """Predictions that have matured."""
-
-    def closes_at(self, open_ms: int) -> bool:
-        """Whether the market has closed at this hour of the week before; from now on it has.
-
-        Clocks change: an hour earlier or later is the same closure.
-        """
-        hour = open_ms // HOUR_MS % WEEK_HOURS
-        known = hour in self.closures
-        self.closures.update((hour + shift) % WEEK_HOURS for shift in (-1, 0, 1))
-        return known
 
     def realign(self, open_ms: int) -> None:
         """Number the candle at `open_ms`, of another phase, after all earlier ones."""

@@ -86,7 +86,7 @@ class Bank:
         if len(present) == 1:
             return self._answer(int(present[0]), rows, view)
         horizons = view.steps.shape
-        whole = BankForecast(np.zeros(horizons), np.zeros(horizons), np.zeros(len(rows), np.int64))
+        whole = BankForecast.around_last_close(np.zeros(horizons), np.zeros(len(rows), np.int64))
         for number in present.tolist():
             at = np.flatnonzero(groups == number)
             part = self._answer(number, rows[at], view.take(at))

@@ -149,7 +149,7 @@ class LiveClassic:
         last = view.closes[:, -1:]
         smallest = last * np.exp(-_LARGEST_LOG)
         location = np.minimum(np.log(np.maximum(predicted, smallest) / last), _LARGEST_LOG)
-        return BankForecast(location, naive.forecast(view).log_scale, own)
+        return BankForecast(location, np.zeros(location.shape), naive.forecast(view).log_scale, own)
 
 
 TYPE: Final = ModelType(NAME, fit, LiveClassic)

@@ -20,7 +20,7 @@ from stream_lstm.models.model import Arrays, Model, ModelMetadata
 
 T = TypeVar("T")
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes when an older reader would misread a file."""
 
 _LENGTH_BYTES: Final = 8

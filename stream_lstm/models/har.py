@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.features import Features, FeatureSet
+from stream_lstm.features.feature_set import SIGNED
 from stream_lstm.models.level import log_scale
 from stream_lstm.models.live import HeadSteps, ModelType, grown, one_by_one
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
@@ -28,9 +29,13 @@ STRENGTH: Final = 150_000.0
 CUTS: Final = (0.50, 0.62, 0.75, 0.87)
 """Parts of the history at which the warm-start scores refit."""
 WARM_CANDLES: Final = 1_000
+DRIFT_PENALTY: Final = 5_000.0
+"""Ridge penalty of the drift, on features that are about one."""
 CONFIG: Final[Config] = {"ridge": STRENGTH}
 
 _LEAST_VARIATION: Final = 1e-9
+_MOST_MOVED: Final = 6.0
+_SIGNED: Final = list(SIGNED)
 
 
 class Ridge(NamedTuple):
@@ -63,6 +68,7 @@ def linear_part(data: TrainingSet) -> LinearPart:
     wanted = targets(seen, data.synthetic, data.heads)
     ridge = fit_ridge(data.series, seen.skip, wanted)
     arrays: Arrays = {"skip_weights": ridge.weights, "skip_bias": ridge.bias}
+    arrays["drift_weights"] = fit_drift(data, seen)
     if len(data) >= WARM_CANDLES:
         arrays |= warm_scores(data, seen, wanted)
     return LinearPart(data.heads, seen, wanted, ridge, arrays)
@@ -107,6 +113,21 @@ def fit_ridge(series: str, skip: Floats, wanted: Floats) -> Ridge:
     return Ridge(weights, bias)
 
 
+def fit_drift(data: TrainingSet, seen: Features) -> Floats:
+    """The ridge from signed features to the return of the next h candles, over exp(base)·√h: (3, J).
+
+    Without a bias: what has no direction says none.
+    """
+    signed, log_close = seen.skip[:, _SIGNED], np.log(data.candles[:, 3].astype(np.float64))
+    weights = np.empty((len(_SIGNED), len(data.heads)))
+    for head, steps in enumerate(data.heads):
+        origins, ends = _real_targets(data, np.arange(len(data)), steps)
+        moved = (log_close[ends] - log_close[origins]) / (np.exp(seen.log_base[origins]) * steps**0.5)
+        x, y = signed[origins], np.clip(moved, -_MOST_MOVED, _MOST_MOVED)
+        weights[:, head] = np.linalg.solve(x.T @ x + DRIFT_PENALTY * np.eye(x.shape[1]), x.T @ y)
+    return weights
+
+
 def warm_scores(data: TrainingSet, seen: Features, wanted: Floats) -> Arrays:
     """Out-of-sample |ln(close[t+h] / close[t])| / scale of each head, in time order, float32 (n,).
 
@@ -119,17 +140,21 @@ def warm_scores(data: TrainingSet, seen: Features, wanted: Floats) -> Arrays:
     for begin, end in pairwise(cuts):
         ridge = fit_ridge(data.series, seen.skip[:begin], _known_at(begin, wanted, data.heads))
         for head, steps in enumerate(data.heads):
-            origins = np.arange(begin, end)
-            ends = rows_after(data.open_ms, origins, steps * data.step_ms)
-            origins, ends = origins[ends >= 0], ends[ends >= 0]
-            real = ~data.synthetic[origins] & ~data.synthetic[ends]
-            origins, ends = origins[real], ends[real]
+            origins, ends = _real_targets(data, np.arange(begin, end), steps)
             forecast = seen.skip[origins] @ ridge.weights[:, head] + ridge.bias[head]
             width = log_scale(forecast, seen.log_base[origins], seen.log_slow[origins], np.array(steps))
             scores[head].append(np.abs(log_close[ends] - log_close[origins]) / np.exp(width))
     return {
         f"{WARM_SCORES}{head}": np.concatenate(parts).astype(np.float32) for head, parts in scores.items()
     }
+
+
+def _real_targets(data: TrainingSet, rows: Index, steps: int) -> tuple[Index, Index]:
+    """Those of `rows` whose candle h later by the clock is here, neither of them synthetic; and its row."""
+    ends = rows_after(data.open_ms, rows, steps * data.step_ms)
+    rows, ends = rows[ends >= 0], ends[ends >= 0]
+    real = ~data.synthetic[rows] & ~data.synthetic[ends]
+    return rows[real], ends[real]
 
 
 def rows_after(open_ms: NDArray[np.int64], rows: Index, later_ms: int) -> Index:
@@ -154,19 +179,22 @@ class LiveHar:
         self.steps = HeadSteps(heads)
         self._weights = np.zeros((0, FeatureSet.P, heads))
         self._bias = np.zeros((0, heads))
+        self._drift = np.zeros((0, len(_SIGNED), heads))
 
     def grow(self, slots: int) -> None:
         """Make room for `slots` models."""
         self.steps.grow(slots)
         self._weights, self._bias = grown(self._weights, slots), grown(self._bias, slots)
+        self._drift = grown(self._drift, slots)
 
     def put(self, slot: int, model: Model) -> None:
         """Place a model."""
         self.steps.put(slot, model)
         self._weights[slot], self._bias[slot] = model.arrays["skip_weights"], model.arrays["skip_bias"]
+        self._drift[slot] = model.arrays["drift_weights"]
 
     def forecast(self, slots: Index, view: MarketView) -> BankForecast:
-        """Location 0, the scale by the level rule."""
+        """Location 0 and a drift to try, the scale by the level rule."""
         return self.ranged(slots, view, self.linear(slots, view))
 
     def linear(self, slots: Index, view: MarketView) -> Floats:
@@ -179,7 +207,16 @@ class LiveHar:
         owner, own = self.steps.owner(slots, view.steps)
         each = np.take_along_axis(forecast, owner, axis=1)
         scale = log_scale(each, view.log_base[:, None], view.log_slow[:, None], view.steps)
-        return BankForecast(np.zeros(scale.shape), scale, own)
+        drift = self._drifts(slots, view, owner, own)
+        return BankForecast(np.zeros(scale.shape), drift, scale, own)
+
+    def _drifts(self, slots: Index, view: MarketView, owner: Index, own: Index) -> Floats:
+        """The drift of every horizon with a head of its own, 0 beyond: (n, K)."""
+        each = (view.skip[:, None, _SIGNED] @ self._drift[slots])[:, 0]
+        unit = np.exp(view.log_base)[:, None] * np.sqrt(view.steps)
+        reached = np.arange(view.steps.shape[1]) < own[:, None]
+        drift: Floats = np.take_along_axis(each, owner, axis=1) * unit * reached
+        return drift
 
 
 TYPE: Final = ModelType(NAME, one_by_one(fit), LiveHar)

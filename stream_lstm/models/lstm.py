@@ -147,7 +147,7 @@ class LiveLstm:
         self._mean[slot], self._scale[slot] = arrays["input_mean"], arrays["input_scale"]
 
     def forecast(self, slots: Index, view: MarketView) -> BankForecast:
-        """Location 0, the scale of ridge + LSTM by the level rule."""
+        """As `har`, with the scale of ridge + LSTM."""
         inputs = (view.window - self._mean[slots, None]) * self._scale[slots, None]
         correction = self._rows.last_outputs(slots, inputs)
         return self._har.ranged(slots, view, self._har.linear(slots, view) + correction)

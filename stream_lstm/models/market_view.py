@@ -39,7 +39,14 @@ class BankForecast:
 
     location: Floats
     """(S, K) log of predicted price / last close."""
+    drift: Floats
+    """(S, K) log return beyond the location that is worth trying: said as far as it has proved right."""
     log_scale: Floats
     """(S, K) log of the scale of the return over the whole horizon."""
     heads: NDArray[np.int64]
     """(S,) leading horizons with a head of their own; longer ones are extrapolated from the last of them."""
+
+    @classmethod
+    def around_last_close(cls, log_scale: Floats, heads: NDArray[np.int64]) -> "BankForecast":
+        """The random walk with a scale."""
+        return cls(np.zeros(log_scale.shape), np.zeros(log_scale.shape), log_scale, heads)

@@ -20,7 +20,7 @@ def fit(data: TrainingSet) -> Model:
 def forecast(view: MarketView) -> BankForecast:
     """Location 0, scale σ·√h (RiskMetrics, J.P. Morgan 1996)."""
     scale = view.log_ewma[:, None] + 0.5 * np.log(np.maximum(view.steps, 1))
-    return BankForecast(np.zeros(view.steps.shape), scale, (view.steps > 0).sum(axis=1))
+    return BankForecast.around_last_close(scale, (view.steps > 0).sum(axis=1))
 
 
 TYPE: Final = ModelType(NAME, one_by_one(fit), lambda heads: Untrained(forecast))

@@ -215,10 +215,11 @@ class Gaps(Section):
     """What is done about missing candles."""
 
     max_gap: int = Field(default=5, ge=0)
-    """Missing candles that are filled flat with `restart`; a longer gap is left to the policy."""
-    policy: Literal["restart", "flat", "calendar"] = "restart"
-    """`restart` begins the series anew; `flat` fills every gap, for markets that print no bar without a
-    trade; `calendar` is for markets that close, at weekends or at night: a closure is one step."""
+    """Missing candles that are filled flat with `auto` and `restart`; a longer gap is left to the policy."""
+    policy: Literal["auto", "restart", "flat", "calendar"] = "auto"
+    """`auto` takes a gap at a weekend, or one that recurs, for a closure of the market, which is one step,
+    and after any other begins the series anew; `restart` does so after every gap; `flat` fills them all,
+    for markets that print no bar without a trade; `calendar` takes them all for closures."""
     stale_after: int = Field(default=3, ge=1)
     """Intervals by the wall clock without a candle after which `series.stale` is said."""
 

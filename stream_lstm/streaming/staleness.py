@@ -42,10 +42,15 @@ class Staleness:
             before = self._heard.get(series.key)
             if before is None or before.open_ms != open_ms:
                 before = _Heard(open_ms, now, False)
-            elif not before.told and (now - before.at) * 1000 >= self.intervals * series.step_ms:
+            elif not before.told and (now - before.at) * 1000 >= self._patience_ms(series):
                 passed = int((now - before.at) * 1000 // series.step_ms)
                 silent.append(Silent(series.key, series.last.close_ms, passed))
                 before = before._replace(told=True)
             heard[series.key] = before
         self._heard = heard
         return silent
+
+    def _patience_ms(self, series: Series) -> int:
+        """How long a series may be silent: longer where its market has closed at this hour before."""
+        assert series.last is not None
+        return self.intervals * series.step_ms + series.closures.expected_ms(series.last.close_ms + 1)

@@ -35,6 +35,7 @@ def arrays_of(model_type: str, rng: np.random.Generator, heads: int) -> Arrays:
     linear = {
         "skip_weights": 0.05 * rng.standard_normal((FeatureSet.P, heads)),
         "skip_bias": 0.1 * rng.standard_normal(heads),
+        "drift_weights": 0.1 * rng.standard_normal((3, heads)),
         f"{WARM_SCORES}0": rng.random(5).astype(np.float32),
     }
     scaling = {"input_mean": rng.standard_normal(FeatureSet.F), "input_scale": rng.random(FeatureSet.F)}

@@ -176,7 +176,7 @@ def test_a_file_of_another_format_version_is_a_mismatch(
     with monkeypatch.context() as patch:
         patch.setattr(files, "FORMAT", files.FORMAT + 1)
         data = format.save(models["har"])
-    with pytest.raises(ModelMismatch, match="format 2, this version reads 1"):
+    with pytest.raises(ModelMismatch, match="format 3, this version reads 2"):
         format.load(data)
 
 

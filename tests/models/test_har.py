@@ -1,6 +1,7 @@
 """The ridge against a plain solve, its targets and warm-start scores against plain loops, the level rule."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,6 +139,29 @@ def test_a_live_model_answers_as_it_was_fitted(
     np.testing.assert_allclose(said.log_scale[0], expected, rtol=1e-12)
     assert said.heads.tolist() == [3]
     assert not said.location.any()
+    signed = view.skip[0, [15, 17, 18]]
+    drift = signed @ model.arrays["drift_weights"] * np.exp(view.log_base) * np.array([1, 4, 24]) ** 0.5
+    np.testing.assert_allclose(said.drift[0], [*drift, 0.0], rtol=1e-12)
+
+
+def test_a_trend_is_found_in_the_signed_features_and_in_noise_there_is_hardly_one(
+    training_set: Callable[..., TrainingSet],
+) -> None:
+    data, rng = training_set("A", 4_000), np.random.default_rng(0)
+    sizes = []
+    for persistence in (0.0, 0.5):
+        moves = 0.01 * rng.standard_normal(4_000)
+        for at in range(1, 4_000):
+            moves[at] += persistence * moves[at - 1]
+        close = np.exp(np.cumsum(moves))
+        open_ = np.concatenate([[1.0], close[:-1]])
+        high, low = 1.002 * np.maximum(open_, close), 0.998 * np.minimum(open_, close)
+        bars = [open_, high, low, close, np.ones(4_000)]
+        candles = np.stack(bars, axis=1).astype(np.float32)
+        model = har.fit(replace(data, candles=candles))
+        sizes.append(float(model.arrays["drift_weights"][0, 0]))
+    assert abs(sizes[0]) < 0.05
+    assert sizes[1] > 0.2
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Series from which nothing comes, by the wall clock alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stream_lstm.candles.series import Closed, SeriesKey
+from stream_lstm.forecasting.closures import Closure, Closures
 from stream_lstm.streaming.staleness import Staleness
 
 HOUR = 3_600_000
@@ -16,6 +17,7 @@ class Known:
     key: SeriesKey
     last: Closed | None
     step_ms: int = HOUR
+    closures: Closures = field(default_factory=Closures)
 
 
 def series(symbol: str, open_ms: int | None = 0) -> Any:
@@ -51,3 +53,12 @@ def test_a_series_without_a_candle_is_not_stale_and_one_that_left_is_forgotten()
     staleness.look([series("BTC")], 0)
     staleness.look([], 1)
     assert staleness.look([series("BTC")], 10**6) == []
+
+
+def test_where_the_market_has_closed_at_this_hour_before_it_is_silent_after_the_closure_only() -> None:
+    staleness = Staleness(intervals=3)
+    eurusd = series("EURUSD", 167 * HOUR)
+    eurusd.closures.note(Closure(0, 48 * HOUR))
+    staleness.look([eurusd], 0)
+    assert staleness.look([eurusd], 51 * 3600 - 1) == []
+    assert len(staleness.look([eurusd], 51 * 3600)) == 1
