@@ -1,5 +1,6 @@
 """What the calendar says about the candle that is about to start. All vectorised over rows (N,)."""
 
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 WEEK_HOURS: Final = 168
+WEEK_MS: Final = WEEK_HOURS * HOUR_MS
 CLOCK_COLUMNS: Final = 13
 _AHEAD: Final = np.arange(1, 25)
 
@@ -52,13 +54,18 @@ def calendar(open_ms: NDArray[np.int64], step_ms: NDArray[np.int64]) -> Calendar
 
 
 def calendar_of_round(open_ms: NDArray[np.int64], step_ms: NDArray[np.int64]) -> Calendar:
-    """The same for candles of many series, most of which open together: then it is one row, and kept."""
-    if (open_ms == open_ms[0]).all() and (step_ms == step_ms[0]).all():
-        return _one_row(int(open_ms[0]), int(step_ms[0]))
-    return calendar(open_ms, step_ms)
+    """The same for candles of many series, most of which open together: then it is one row, and kept.
+
+    Nothing in a calendar tells one week from another but whether New York has its summer time.
+    """
+    first_ms, first_step_ms = int(open_ms[0]), int(step_ms[0])
+    if len(open_ms) > 1 and not ((open_ms == first_ms).all() and (step_ms == first_step_ms).all()):
+        return calendar(open_ms, step_ms)
+    summer = bisect_right(_CHANGES_IN_ORDER, first_ms + first_step_ms) % 2
+    return _one_row(_WEEKS[summer] + first_ms % WEEK_MS, first_step_ms)
 
 
-@lru_cache(64)
+@lru_cache(4096)
 def _one_row(open_ms: int, step_ms: int) -> Calendar:
     return calendar(np.array([open_ms]), np.array([step_ms]))
 
@@ -123,3 +130,6 @@ def _changes() -> NDArray[np.int64]:
 
 
 _CHANGES: Final = _changes()
+_CHANGES_IN_ORDER: Final[list[int]] = _CHANGES.tolist()
+_WEEKS: Final = (2146 * WEEK_MS, 2120 * WEEK_MS)
+"""One week with winter time in New York, of February 2011, and one with summer time, of August 2010."""

@@ -28,6 +28,9 @@ _INNER: Final = np.arange(PER_BLOCK)
 HALF_LIFE_ONE_STEP: Final = 1_500.0
 HALF_LIFE: Final = 3_000.0
 PRIOR_SCORES: Final = 100.0
+PRIOR_DEVIATION: Final = 1.12
+"""A young series' scale comes from ranges, which fall short of the returns: measured over 40 segments of
+eight markets, the 0.9 quantile of |error| / scale is 1.63 to 1.78, this prior's 1.69."""
 _TAIL_SCORES: Final = 30.0
 _TAIL_SHARE: Final = 0.05
 _TAIL_EXPONENT: Final = (0.05, 0.45)  # bounds of 1/α; the upper one keeps the variance finite
@@ -41,8 +44,8 @@ def _bin_of(scores: Floats) -> Index:
 
 
 def _student_prior() -> Floats:
-    """Mass per bin of |t₄| / √2, a Student t of variance 1: (BINS,), sums to `PRIOR_SCORES`."""
-    x = np.exp(_UPPER_LOG) * np.sqrt(2.0)
+    """Mass per bin of a Student |t₄| with deviation `PRIOR_DEVIATION`: (BINS,), sums to `PRIOR_SCORES`."""
+    x = np.exp(_UPPER_LOG) * np.sqrt(2.0) / PRIOR_DEVIATION
     z = x / np.sqrt(4.0 + x * x)
     below = 2 * (
         0.75 * z - 0.25 * z**3

@@ -19,10 +19,12 @@ MOMENTUM: Final = 14
 class Columns:
     """R rows, one per series; a row is taken with `take` and given back with `give_back`."""
 
-    def __init__(self, features: FeatureSet, horizons: int) -> None:
+    def __init__(self, features: FeatureSet, horizons: int, *, described: bool = True) -> None:
+        """Unless `described`, indicators and regimes, which only messages hold, are not kept."""
         self.features = features
         self.indicators = Indicators()
         self.regimes = Regimes()
+        self._described = described
         self.capacity = 0
         self._free: list[int] = []
         self._state = np.zeros((0, features.width))
@@ -103,8 +105,9 @@ class Columns:
         self.window[rows, -1] = seen.inputs
         self.closes[rows, -1] = candles[:, 3]
         self.last_close[rows] = closes
-        self.indicators.step(rows, self.closes[rows, -1], corrects=corrects)
-        self.regimes.step(rows, self.closes[rows], seen.log_base, corrects=corrects)
+        if self._described:
+            self.indicators.step(rows, self.closes[rows, -1], corrects=corrects)
+            self.regimes.step(rows, self.closes[rows], seen.log_base, corrects=corrects)
         return seen
 
     def technical(self, rows: Index) -> Floats:

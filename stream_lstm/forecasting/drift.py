@@ -22,20 +22,20 @@ class DriftShare:
     """κ for every series and horizon, learned from outcomes."""
 
     def __init__(self, horizons: int) -> None:
-        self._sums = np.zeros((0, horizons, 4))  # forecasts, Σ m·r, Σ m², Σ (m·r)²
+        self._sums = np.zeros((4, 0, horizons))  # forecasts, Σ m·r, Σ m², Σ (m·r)²
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` series."""
-        more = np.zeros((rows - len(self._sums), *self._sums.shape[1:]))
-        self._sums = np.concatenate([self._sums, more])
+        _, known, horizons = self._sums.shape
+        self._sums = np.concatenate([self._sums, np.zeros((4, rows - known, horizons))], axis=1)
 
     def begin(self, row: int) -> None:
         """Forget a series."""
-        self._sums[row] = 0
+        self._sums[:, row] = 0
 
     def read(self, rows: Index, steps: NDArray[np.int64]) -> Floats:
         """κ of S rows with horizons of `steps` (S, K) candles: (S, K)."""
-        count, products, squares, variance = np.moveaxis(self._sums[rows], -1, 0)
+        count, products, squares, variance = self._sums[:, rows]
         known = (count >= ENOUGH) & (squares > 0) & (products > 0)
         slope = np.minimum(products / np.where(known, squares, 1.0), 1.0)
         chance = steps * variance / np.where(known, products * products, 1.0)
@@ -44,5 +44,5 @@ class DriftShare:
     def update(self, rows: Index, horizons: Index, drift: Floats, moved: Floats) -> None:
         """What came, as a log return, of the drift at each of n distinct places."""
         product = drift * moved
-        new = np.stack([np.ones(len(drift)), product, drift * drift, product * product], axis=1)
-        self._sums[rows, horizons] += new
+        for of_all, new in zip(self._sums, (1.0, product, drift * drift, product * product), strict=True):
+            of_all[rows, horizons] += new

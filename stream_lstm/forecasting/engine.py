@@ -63,7 +63,7 @@ class Engine:
         """
         self.config = config
         self._series: dict[SeriesKey, Series] = {}
-        self._columns = Columns(FeatureSet(), len(config.horizons))
+        self._columns = Columns(FeatureSet(), len(config.horizons), described=recorder is None)
         self._forecaster = Forecaster(config, self._columns, bank or Bank(), recorder)
         self._rounds: list[list[Item]] = []
         self._events: list[tuple[Series, Event]] = []

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_lstm.forecasting.calibration import HALF_LIFE_ONE_STEP, PRIOR_SCORES, Calibrators
+from stream_lstm.forecasting.calibration import HALF_LIFE_ONE_STEP, PRIOR_DEVIATION, PRIOR_SCORES, Calibrators
 
 LEVELS = np.array([0.5, 0.8, 0.9, 0.95, 0.98])
 
@@ -18,10 +18,12 @@ def calibrators(rows: int = 1, steps: int = 1) -> tuple[Calibrators, np.ndarray]
     return made, np.arange(rows).reshape(rows, 1)
 
 
-def test_before_any_score_the_quantiles_are_those_of_a_student_t_of_variance_one() -> None:
+def test_before_any_score_the_quantiles_are_those_of_a_student_t_of_its_deviation() -> None:
     made, places = calibrators()
     got = made.quantiles(places, LEVELS, made.tail(places))[0, 0]
-    student = np.array([0.7407, 1.5332, 2.1318, 2.7764]) / np.sqrt(2)  # two-sided, 4 degrees of freedom
+    student = (
+        np.array([0.7407, 1.5332, 2.1318, 2.7764]) * PRIOR_DEVIATION / np.sqrt(2)
+    )  # two-sided, 4 degrees of freedom
     np.testing.assert_allclose(got[:4], student, rtol=0.01)
     assert made.effective_scores(places)[0, 0] == pytest.approx(PRIOR_SCORES, rel=1e-3)
 
