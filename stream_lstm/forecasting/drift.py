@@ -44,5 +44,5 @@ class DriftShare:
     def update(self, rows: Index, horizons: Index, drift: Floats, moved: Floats) -> None:
         """What came, as a log return, of the drift at each of n distinct places."""
         product = drift * moved
-        for of_all, new in zip(self._sums, (1.0, product, drift * drift, product * product), strict=True):
-            of_all[rows, horizons] += new
+        new = np.array([np.ones(len(drift)), product, drift * drift, product * product])
+        self._sums[:, rows, horizons] += new
