@@ -14,6 +14,7 @@ import report
 from numpy.typing import NDArray
 
 from stream_lstm.features import FeatureSet
+from stream_lstm.features.feature_set import SIGNED
 from stream_lstm.models.bank import Bank, MarketView
 from stream_lstm.models.lstm_rows import LstmRows
 from stream_lstm.models.model import Model, ModelMetadata
@@ -30,16 +31,17 @@ Array = NDArray[np.float32]
 Run = Callable[[], Array]
 
 
-def models() -> list[Model]:
+def models(count: int = SERIES) -> list[Model]:
     """`lstm` models with weights of the size that a fit leaves."""
     rng, inputs, heads = np.random.default_rng(0), FeatureSet.F, len(HORIZONS)
     shapes = {"lstm": (4 * HIDDEN, inputs + 1 + HIDDEN), "heads": (heads, HIDDEN), "heads_bias": (heads,)}
     made = []
-    for at in range(SERIES):
+    for at in range(count):
         drawn = {name: rng.uniform(-0.3, 0.3, shape) for name, shape in shapes.items()}
         arrays = {name: array.astype(np.float32) for name, array in drawn.items()} | {
             "skip_weights": 0.01 * rng.standard_normal((FeatureSet.P, heads)),
             "skip_bias": np.zeros(heads),
+            "drift_weights": np.zeros((len(SIGNED), heads)),
             "input_mean": np.zeros(inputs),
             "input_scale": np.ones(inputs),
         }
