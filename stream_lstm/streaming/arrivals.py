@@ -120,9 +120,14 @@ class Arrivals:
             self.engine.give_up(key)
 
     def _failed(self, trained: Trained, partition: Partition) -> None:
-        """Tell it and go on with the model that there is; the trainer tries again."""
+        """Tell it and go on with the model that there is; the trainer tries again.
+
+        A partition that waits for its model goes on waiting if only the process died: what it says rests on
+        its candles, and not on who was killed.
+        """
         key = trained.request.series
-        partition.give_up(key)
+        if trained.hopeless:
+            partition.give_up(key)
         self.telemetry.trained(trained, "failed")
         event = self.encoder.own("model.training_failed", {"error": trained.error}, series=key)
         self.publisher.publish_soon([event])

@@ -36,6 +36,8 @@ class Trained(NamedTuple):
     path: str | None
     milliseconds: int
     error: str | None
+    hopeless: bool = False
+    """Whether the fit itself gave the error: the same candles give it again. Else it was its process."""
 
 
 Job = tuple[Asked, TrainingSet]
@@ -217,7 +219,7 @@ class Trainer:
                 model = from_safetensors(result.data)
             except ModelError as damaged:
                 error = str(damaged)
-        trained = Trained(asked.request, model, result.path, result.milliseconds, error)
+        trained = Trained(asked.request, model, result.path, result.milliseconds, error, result.hopeless)
         self._finished.append((asked, trained))
         if error is None:
             self._queue.succeeded(asked)

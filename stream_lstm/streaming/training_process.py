@@ -38,6 +38,8 @@ class Fitted(NamedTuple):
     milliseconds: int
     """Share of the wall time of the fit."""
     error: str | None
+    hopeless: bool = False
+    """Whether the fit itself gave the error, so that the same candles give it again."""
 
 
 class TrainingProcess:
@@ -126,7 +128,7 @@ def _outcomes(model_type: str, sets: list[TrainingSet]) -> list[Outcome]:
 
 def _saved(outcome: Outcome, milliseconds: int, store: ModelStore) -> Fitted:
     if isinstance(outcome, TrainingFailed):
-        return Fitted(None, None, milliseconds, str(outcome))
+        return Fitted(None, None, milliseconds, str(outcome), hopeless=True)
     model = outcome.trained_in(milliseconds)
     data = to_safetensors(model)
     try:

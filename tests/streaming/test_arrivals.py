@@ -59,10 +59,12 @@ class Scene:
     arrivals: Arrivals
     metrics: Metrics
 
-    def trained(self, error: str | None = None, place: object = PLACE) -> Trained:
+    def trained(
+        self, error: str | None = None, place: object = PLACE, *, hopeless: bool = False
+    ) -> Trained:
         request = TrainingRequest(KEY, place, "no model", 0)  # type: ignore[arg-type]
         if error is not None:
-            return Trained(request, None, None, 5, error)
+            return Trained(request, None, None, 5, error, hopeless)
         data = self.engine.training_set(KEY)
         assert data is not None
         return Trained(request, fit("har", [data])[0], "models/a", 5, None)
@@ -118,11 +120,20 @@ async def test_if_the_fact_may_not_be_in_the_log_the_partition_is_restored(scene
 
 async def test_a_failed_training_is_told_and_lets_the_partition_go_on(scene: Scene) -> None:
     scene.partition.waiting.add(KEY)
-    assert await scene.arrivals.take([scene.trained("no memory")]) == []
+    assert await scene.arrivals.take([scene.trained("too flat", hopeless=True)]) == []
     assert scene.partition.waiting == set()
     event = orjson.loads(scene.log.soon[0].value or b"")
-    assert (event["type"], event["data"]) == ("model.training_failed", {"error": "no memory"})
+    assert (event["type"], event["data"]) == ("model.training_failed", {"error": "too flat"})
     assert scene.count("failed") == 1
+
+
+async def test_a_training_whose_process_was_killed_goes_on_holding_its_partition(scene: Scene) -> None:
+    scene.partition.waiting.add(KEY)
+    assert await scene.arrivals.take([scene.trained("the training process ended")]) == []
+    assert scene.partition.waiting == {KEY}
+    assert orjson.loads(scene.log.soon[0].value or b"")["type"] == "model.training_failed"
+    await scene.arrivals.take([scene.trained()])
+    assert scene.partition.waiting == set()
 
 
 async def test_a_series_that_was_too_young_may_ask_again_and_is_no_failure(scene: Scene) -> None:
