@@ -10,13 +10,13 @@ from typing import Final
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
-from stream_lstm.demo.worker import WorkerProcess
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.feeder import Feeder
 from stream_lstm.streaming.log_reader import LogReader, Span
 from stream_lstm.streaming.topics import CANDLES, FOR_EVER, MODEL_EVENTS, PREDICTIONS, TopicNames, specs
+from stream_lstm.streaming.worker_process import WorkerProcess
 
 START_MS: Final = 1_420_070_400_000
 HOUR_MS: Final = 3_600_000

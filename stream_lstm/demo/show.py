@@ -10,20 +10,20 @@ from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
 from stream_lstm.demo import market
-from stream_lstm.demo.ends import Stopped, abandonable, signals, told, unless, until, watching
 from stream_lstm.demo.latency import Histogram, scrape
 from stream_lstm.demo.market import Market
 from stream_lstm.demo.tally import Tally
-from stream_lstm.demo.worker import WorkerProcess
 from stream_lstm.errors import SettingsError, StreamLstmError
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.streaming.ends import Stopped, abandonable, signals, told, unless, until, watching
 from stream_lstm.streaming.feeder import Feeder
 from stream_lstm.streaming.kafka_jars import find_kafka
 from stream_lstm.streaming.records import Header
 from stream_lstm.streaming.tail import Tail
 from stream_lstm.streaming.topics import CANDLES, FOR_EVER, PRODUCED, TopicNames, specs
+from stream_lstm.streaming.worker_process import WorkerProcess
 
 _PARTITIONS: Final = 3
 _START_SECONDS: Final = 60.0

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stream_lstm.demo.ends import Stopped, abandonable, signals, told, unless, until, watching
+from stream_lstm.streaming.ends import Stopped, abandonable, signals, told, unless, until, watching
 
 
 async def value(of: int) -> int:

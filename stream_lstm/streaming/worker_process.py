@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from stream_lstm.demo.ends import until
 from stream_lstm.errors import StreamLstmError
 from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.streaming.ends import until
 
 _ADDRESS: Final = re.compile(r"health and metrics on (http://\S+)")
 _STOP_SECONDS: Final = 15.0
@@ -30,22 +30,41 @@ class WorkerProcess:
         self._process: BoundProcess | None = None
 
     async def __aenter__(self) -> "WorkerProcess":
+        self.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stop()
+
+    def start(self) -> None:
+        """Start it, once; for those who do not know with which `async with` it will end."""
         command = [sys.executable, "-m", "stream_lstm", "run"]
         for name, value in self._settings.items():
             text = value if isinstance(value, str) else json.dumps(value)
             command += ["--set", f"{name}={text}"]
         self._process = BoundProcess(command, self.log)
-        return self
 
-    async def __aexit__(self, *error: object) -> None:
+    async def stop(self) -> None:
+        """Tell it to stop, and kill it if it does not."""
         assert self._process is not None
         await asyncio.to_thread(self._process.stop, _STOP_SECONDS)
+
+    async def kill(self) -> None:
+        """End it at once (SIGKILL), frozen or not."""
+        assert self._process is not None
+        await asyncio.to_thread(self._process.kill)
 
     @property
     def pid(self) -> int:
         """Its process id."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; -N after signal N."""
+        assert self._process is not None
+        return self._process.exit_code
 
     async def ended(self) -> None:
         """Wait for as long as it lives. Raises `StreamLstmError` with the last lines of its log."""

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from stream_lstm.demo.worker import WorkerProcess
 from stream_lstm.errors import StreamLstmError
+from stream_lstm.streaming.worker_process import WorkerProcess
 
 
 async def test_a_worker_that_dies_is_an_error_with_its_last_words(tmp_path: Path) -> None:
