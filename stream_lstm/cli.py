@@ -229,6 +229,36 @@ def backtest(
         tables.show(verdicts(verdict["summary"], confidence))
 
 
+@app.command()
+def compare(
+    config: Config = None,
+    set: Set = None,
+    begin: Annotated[str | None, typer.Option("--from", metavar="DATE", help="In stream time.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="In stream time.")] = None,
+    recount: Annotated[
+        bool,
+        typer.Option("--recount", help="Count states again from the topics; for our own feeder's candles."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Live = backtest: what a service has said, against the engine alone on the same recorded candles."""
+    from threadpoolctl import threadpool_limits
+
+    from stream_lstm.terminal.progress import counting
+    from stream_lstm.verification.judge import Extent, judge
+
+    from_ms, to_ms = (None if date is None else _date(date) for date in (begin, end))
+    extent = Extent(from_ms=from_ms, to_ms=to_ms, recount=recount)
+    with counting("candles", shown=not json) as progress, threadpool_limits(1):
+        verdict, first = _loop(judge(_settings(config, set), extent, progress))
+    if json:
+        _print_json(asdict(verdict) | {"first": first})
+    else:
+        typer.echo(verdict.sentence if first is None else f"{verdict.sentence}\nfirst difference: {first}")
+    if first is not None:
+        sys.exit(EXIT_FAILED)
+
+
 @topics_app.command("create")
 def topics_create(
     config: Config = None,

@@ -37,7 +37,7 @@ async def create(connection: KafkaConnection, specs: Sequence[TopicSpec], deadli
 
     Three replicas, or as many as there are brokers. Raises `BrokerError` with Kafka's reason.
     """
-    async with _asking(connection, "create topics", deadline) as admin:
+    async with asking(connection, "create topics", deadline) as admin:
         replication = min(3, len((await admin.describe_cluster())["brokers"]))
         wanted = [
             NewTopic(spec.name, spec.partitions, replication, topic_configs=spec.configs(replication))
@@ -72,7 +72,7 @@ async def check(
     Raises `TopicMissing` if an input, `control` or an output does not exist or may not be seen by this user,
     or a pattern matches nothing; `BrokerError` at the deadline.
     """
-    async with _asking(connection, "look for topics", deadline) as admin:
+    async with asking(connection, "look for topics", deadline) as admin:
         existing = await _partition_counts(admin)
     inputs = {topic: existing.get(topic, 0) for topic in topics}
     missing = [name for name in (*inputs, names.control, *names.produced.values()) if name not in existing]
@@ -97,7 +97,7 @@ async def retention_ms(connection: KafkaConnection, topic: str, deadline: Deadli
 
     Raises `TopicMissing` or, with Kafka's reason, `BrokerError`.
     """
-    async with _asking(connection, f"read the settings of {topic}", deadline) as admin:
+    async with asking(connection, f"read the settings of {topic}", deadline) as admin:
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": ""})
         (answer,) = await admin.describe_configs([resource])
     code, reason, _, _, entries = answer.resources[0]
@@ -116,7 +116,7 @@ async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def _asking(
+async def asking(
     connection: KafkaConnection, what: str, deadline: Deadline
 ) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client, whose failures until the deadline are our own error."""
