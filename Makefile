@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 PARALLEL := -n 2 --dist loadfile
 ARGS ?=
 
-.PHONY: setup demo test test-all check lint types bench smoke clean help
+.PHONY: setup demo test test-all check lint types verify bench smoke clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ types: setup
 	$(BIN)/mypy
 
 check: lint types test  ## what must hold before a commit
+
+verify: setup  ## workers killed at random for a minute, every message compared; ARGS="--kills 50"
+	$(BIN)/stream-lstm verify --kills 10 --series 12 --candles 250 $(ARGS)
 
 bench: $(VENV)/.peers  ## every benchmark, results in benchmarks/results
 	$(BIN)/python benchmarks/training.py

@@ -230,6 +230,53 @@ def backtest(
 
 
 @app.command()
+def verify(
+    workers: Annotated[int, typer.Option(help="Worker processes at the beginning.")] = 3,
+    partitions: Annotated[int, typer.Option(min=1, help="Of the candles.")] = 6,
+    series: Annotated[int, typer.Option(min=1, max=1_000, help="Of a synthetic market.")] = 24,
+    candles: Annotated[int, typer.Option(help="Of each series.")] = 400,
+    kills: Annotated[
+        int, typer.Option(help="Workers killed with -9; freezes and the rest in proportion.")
+    ] = 50,
+    broker_kills: Annotated[int, typer.Option(min=0)] = 0,
+    exactly_once: Annotated[bool, typer.Option("--exactly-once", help="No message may come twice.")] = False,
+    install: Annotated[str, typer.Option(metavar="barrier|asap", help="When models answer.")] = "barrier",
+    seed: Annotated[int | None, typer.Option(min=0, help="The same chaos again.")] = None,
+    bootstrap: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="An existing Kafka.")] = None,
+    set: Set = None,
+    json: Json = False,
+) -> None:
+    """Kill workers at random while they work, and prove that no message is lost, doubled or different."""
+    import secrets
+
+    from stream_lstm.streaming.ends import Stopped
+    from stream_lstm.verification import chaos
+    from stream_lstm.verification.plan import Chaos
+
+    wanted = chaos.Wanted(
+        chaos=Chaos(workers=workers, kills=kills, broker_kills=broker_kills),
+        seed=secrets.randbelow(2**31) if seed is None else seed,
+        partitions=partitions,
+        series=series,
+        candles=candles,
+        install=install,
+        bootstrap=bootstrap,
+        overrides=[*(["delivery=exactly_once"] if exactly_once else []), *(set or [])],
+    )
+    try:
+        found = _loop(chaos.run(wanted, _warn))
+    except Stopped:
+        sys.exit(EXIT_INTERRUPTED)
+    if json:
+        _print_json(found)
+    else:
+        typer.echo(f"{found['sentence']}, {kills} kills")
+    if found["first"] is not None:
+        _warn(f"first difference: {found['first']}")
+        sys.exit(EXIT_FAILED)
+
+
+@app.command()
 def compare(
     config: Config = None,
     set: Set = None,
@@ -237,7 +284,7 @@ def compare(
     end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="In stream time.")] = None,
     recount: Annotated[
         bool,
-        typer.Option("--recount", help="Count states again from the topics; for our own feeder's candles."),
+        typer.Option("--recount", help="Count states again from the topics."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -252,7 +299,7 @@ def compare(
     with counting("candles", shown=not json) as progress, threadpool_limits(1):
         verdict, first = _loop(judge(_settings(config, set), extent, progress))
     if json:
-        _print_json(asdict(verdict) | {"first": first})
+        _print_json(verdict.told() | {"first": first})
     else:
         typer.echo(verdict.sentence if first is None else f"{verdict.sentence}\nfirst difference: {first}")
     if first is not None:

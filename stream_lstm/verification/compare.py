@@ -7,7 +7,7 @@ message that was said only a digest stays, and where it is: the log keeps the re
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from stream_lstm.verification.messages import Message
 
@@ -69,6 +69,16 @@ class Verdict:
         found = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         name = "ALL-RECORDS-DELIVERED" if self.passed else "NOT-AS-EXPECTED"
         return f"{name} {self.delivered}/{self.expected}, {found}"
+
+    def told(self) -> dict[str, Any]:
+        """The verdict for machines, without the first difference."""
+        return {
+            "sentence": self.sentence,
+            "expected": self.expected,
+            "delivered": self.delivered,
+            "repeats": self.repeats,
+            "differences": self.counts,
+        }
 
 
 class _Saying(NamedTuple):
