@@ -235,9 +235,7 @@ def verify(
     partitions: Annotated[int, typer.Option(min=1, help="Of the candles.")] = 6,
     series: Annotated[int, typer.Option(min=1, max=1_000, help="Of a synthetic market.")] = 24,
     candles: Annotated[int, typer.Option(help="Of each series.")] = 400,
-    kills: Annotated[
-        int, typer.Option(help="Workers killed with -9; freezes and the rest in proportion.")
-    ] = 50,
+    kills: Annotated[int, typer.Option(help="Workers killed with -9; the rest in proportion.")] = 50,
     broker_kills: Annotated[int, typer.Option(min=0)] = 0,
     exactly_once: Annotated[bool, typer.Option("--exactly-once", help="No message may come twice.")] = False,
     install: Annotated[str, typer.Option(metavar="barrier|asap", help="When models answer.")] = "barrier",

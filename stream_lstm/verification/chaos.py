@@ -1,4 +1,4 @@
-"""`stream-lstm verify`: workers under load and under fire, and a process of its own that reads what came of it."""
+"""`stream-lstm verify`: workers under fire, and a process of its own that reads what came of it."""
 
 import asyncio
 import os
@@ -183,9 +183,7 @@ class _Run:
             if not behind:
                 return
             await asyncio.sleep(0.5)
-        raise StreamLstmError(
-            f"not settled after {_SETTLE_SECONDS:g} s: partition: (committed, end) {behind}"
-        )
+        raise StreamLstmError(f"not settled after {_SETTLE_SECONDS:g} s: (committed, end) {behind}")
 
     async def _judged(self) -> dict[str, Any]:
         command = [sys.executable, "-m", "stream_lstm", "compare", "--json", "--recount"]

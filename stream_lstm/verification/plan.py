@@ -40,7 +40,7 @@ class Chaos:
 
 
 def plan(chaos: Chaos, seed: int) -> list[Action]:
-    """The actions in the order of time. Workers 1 … `workers` run when it begins; one awake always remains."""
+    """The actions in the order of time. Workers 1 … `workers` run when it begins."""
     drawing = _Drawing(chaos, random.Random(seed))
     few = -(-chaos.kills // 3)
     counts: dict[Kind, int] = {"kill": chaos.kills, "freeze": few, "kill trainer": few}

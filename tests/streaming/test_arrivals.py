@@ -59,9 +59,7 @@ class Scene:
     arrivals: Arrivals
     metrics: Metrics
 
-    def trained(
-        self, error: str | None = None, place: object = PLACE, *, hopeless: bool = False
-    ) -> Trained:
+    def trained(self, error: str | None = None, place: object = PLACE, *, hopeless: bool = False) -> Trained:
         request = TrainingRequest(KEY, place, "no model", 0)  # type: ignore[arg-type]
         if error is not None:
             return Trained(request, None, None, 5, error, hopeless)
