@@ -130,9 +130,7 @@ def test_the_state_counted_from_the_topics_is_that_of_the_engine_and_a_lost_cand
 
 @settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 5), st.integers(0, 30), st.integers(0, 3))
-def test_a_seed_is_a_plan_that_strikes_who_runs(
-    seed: int, workers: int, kills: int, brokers: int
-) -> None:
+def test_a_seed_is_a_plan_that_strikes_who_runs(seed: int, workers: int, kills: int, brokers: int) -> None:
     chaos = Chaos(workers=workers, kills=kills, broker_kills=brokers)
     actions = plan(chaos, seed)
     assert actions == plan(chaos, seed)
