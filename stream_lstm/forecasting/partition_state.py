@@ -1,0 +1,89 @@
+"""All that an engine knows of the series of one partition, as plain values and arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from stream_lstm.candles.series import Closed, SeriesKey
+from stream_lstm.features import FeatureSet
+from stream_lstm.forecasting.by_row import Arrays
+from stream_lstm.forecasting.closures import Closure
+from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.history import Block
+from stream_lstm.forecasting.messages import Answerer
+from stream_lstm.forecasting.series import Series
+
+FORMAT: Final = 1
+"""Changes when an older reader would misread a state."""
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionState:
+    """S series in an order that all of it shares."""
+
+    series: list[Plain]
+    """What is known of each beside the columns: numbers, texts and lists, as JSON holds them."""
+    arrays: Arrays
+    """Columns by name: (S, …) each."""
+    answerers: list[object]
+    """Who answers and has answered, by the numbers in `arrays`."""
+    histories: list[list[Block]]
+    """Blocks of each, oldest first; nobody changes what they hold up to their `count`."""
+
+
+def fingerprint(config: EngineConfig) -> str:
+    """Of all that shapes a state: one made under another fingerprint means something else."""
+    shape = (config.horizons, config.max_horizon_candles, config.confidence, config.model)
+    return f"{FORMAT}:{FeatureSet().fingerprint}:{shape!r}"
+
+
+def described(series: Series) -> Plain:
+    """A series as plain values."""
+    assert series.last is not None
+    return {
+        "key": list(series.key),
+        "firstOpen": series.first_open_ms,
+        "reference": series.reference,
+        "last": list(series.last[1:]),
+        "count": series.count,
+        "revision": series.revision,
+        "scores": series.scores,
+        "expires": series.expires_ms,
+        "saidExpired": series.said_expired,
+        "saidWarming": series.said_warming,
+        "closures": [list(one) for one in series.closures.known],
+    }
+
+
+def last_candle(told: Plain) -> Closed:
+    """The newest candle of a described series."""
+    return Closed(SeriesKey(*told["key"]), *told["last"])
+
+
+def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
+    """Let a series that has just begun be the one that was described."""
+    series.first_open_ms = told["firstOpen"]
+    series.reference = told["reference"]
+    series.last = last_candle(told)
+    series.count = told["count"]
+    series.revision = told["revision"]
+    series.scores = told["scores"]
+    series.expires_ms = told["expires"]
+    series.said_expired = told["saidExpired"]
+    series.said_warming = told["saidWarming"]
+    series.closures.known = [Closure(*one) for one in told["closures"]]
+    series.history.restore(blocks)
+
+
+def answerer(told: Sequence[Any] | None) -> Answerer | None:
+    """An answerer from what JSON made of it."""
+    return None if told is None else Answerer(*told)
+
+
+def empty() -> PartitionState:
+    """Of no series."""
+    return PartitionState(series=[], arrays={"answerer": np.zeros(0, np.int32)}, answerers=[], histories=[])
