@@ -70,7 +70,7 @@ def test_restored_it_says_what_it_would_have_said() -> None:
 
 
 def test_exporting_changes_nothing_and_later_candles_do_not_change_what_was_exported() -> None:
-    made, models, rests = running()
+    made, _, rests = running()
     untouched, _, _ = running()
     state = made.export(P)
     known = {name: array.copy() for name, array in state.arrays.items()}
@@ -87,7 +87,7 @@ def test_exporting_changes_nothing_and_later_candles_do_not_change_what_was_expo
 
 
 def test_a_series_whose_model_is_missing_is_answered_without_and_asks_for_one() -> None:
-    made, models, rests = running()
+    made, _, rests = running()
     state = made.export(P)
     other = engine(history_candles=600)
     other.restore(P, state, {})
