@@ -122,14 +122,14 @@ class Forecaster:
             model.model_type, model.model_id, model.metadata.version, model.metadata.trained_at
         )
 
-    def export(self, rows: Index) -> tuple[Arrays, list[object]]:
+    def export(self, rows: Index) -> tuple[Arrays, list[Answerer | None]]:
         """All that was learned of S rows, and who answers and has answered."""
         opened, known = self._open.export(rows)
         arrays = gathered(self._parts, rows) | {f"open.{name}": array for name, array in opened.items()}
         arrays["answerer"] = np.arange(len(known), len(known) + len(rows), dtype=np.int32)
         return arrays, [*known, *self._answerers[rows]]
 
-    def restore(self, rows: Index, arrays: Arrays, known: Sequence[object]) -> None:
+    def restore(self, rows: Index, arrays: Arrays, known: Sequence[Answerer | None]) -> None:
         """Put what `export` took into S rows that were begun with the same horizons; models come after."""
         scattered(self._parts, rows, arrays)
         prefix = "open."

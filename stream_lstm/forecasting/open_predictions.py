@@ -73,7 +73,7 @@ class OpenPredictions:
         self._free.setdefault(total, []).append(int(self._base[row, 0]))
         self._length[row] = 0
 
-    def export(self, rows: Index) -> tuple[Arrays, list[object]]:
+    def export(self, rows: Index) -> tuple[Arrays, list[Any]]:
         """What is open of S rows: (S, T) numbers, T the most slots of a row, and who answered.
 
         A row with fewer slots repeats its first; `restore` passes over those.
@@ -90,7 +90,7 @@ class OpenPredictions:
             "model": models.reshape(slots.shape),
         }, known
 
-    def restore(self, rows: Index, arrays: Mapping[str, NDArray[Any]], known: Sequence[object]) -> None:
+    def restore(self, rows: Index, arrays: Mapping[str, NDArray[Any]], known: Sequence[Any]) -> None:
         """Put what `export` took into S rows that were begun with the same horizons."""
         slots, own = self._all_slots(rows)
         at = slots[own]

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from stream_lstm.candles.series import Closed, SeriesKey
 from stream_lstm.features import FeatureSet
 from stream_lstm.forecasting.by_row import Arrays
@@ -29,7 +27,7 @@ class PartitionState:
     """What is known of each beside the columns: numbers, texts and lists, as JSON holds them."""
     arrays: Arrays
     """Columns by name: (S, …) each."""
-    answerers: list[object]
+    answerers: list[Answerer | None]
     """Who answers and has answered, by the numbers in `arrays`."""
     histories: list[list[Block]]
     """Blocks of each, oldest first; nobody changes what they hold up to their `count`."""
@@ -77,13 +75,3 @@ def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
     series.said_warming = told["saidWarming"]
     series.closures.known = [Closure(*one) for one in told["closures"]]
     series.history.restore(blocks)
-
-
-def answerer(told: Sequence[Any] | None) -> Answerer | None:
-    """An answerer from what JSON made of it."""
-    return None if told is None else Answerer(*told)
-
-
-def empty() -> PartitionState:
-    """Of no series."""
-    return PartitionState(series=[], arrays={"answerer": np.zeros(0, np.int32)}, answerers=[], histories=[])

@@ -65,7 +65,7 @@ class Objects:
             return bytes(await result.bytes_async())
 
     def get_start(self, path: str, length: int) -> bytes:
-        """The first `length` bytes, or fewer if it has no more. Raises `ObjectMissing` if there is nothing."""
+        """The first `length` bytes, or all if it has fewer. Raises `ObjectMissing` if there is nothing."""
         with self._told(f"cannot load {path}"), self._missing(path):
             return bytes(obstore.get_range(self._store, path, start=0, length=length))
 
