@@ -62,6 +62,17 @@ def last_candle(told: Plain) -> Closed:
     return Closed(SeriesKey(*told["key"]), *told["last"])
 
 
+def model_ids(state: PartitionState) -> dict[SeriesKey, str]:
+    """Which model answers for each series that has one."""
+    numbers = state.arrays["answerer"].tolist()
+    answerers = (state.answerers[number] for number in numbers)
+    return {
+        SeriesKey(*told["key"]): answerer.id
+        for told, answerer in zip(state.series, answerers, strict=True)
+        if answerer is not None and answerer.id is not None
+    }
+
+
 def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
     """Let a series that has just begun be the one that was described."""
     series.first_open_ms = told["firstOpen"]
