@@ -8,6 +8,8 @@ StreamLstmError
 │   └── ModelDamaged     its bytes are not what was saved
 ├── TrainingFailed       a fit did not end in a usable model
 ├── StoreError           the object store refused, or cannot be reached
+│   └── ObjectMissing    it has no such object
+├── CheckpointUnusable   a checkpoint is damaged, or was made for something else
 ├── BrokerError          Kafka refused, or cannot be reached
 │   ├── TopicMissing     a topic that must exist does not
 │   └── PartitionLost    what was published for a partition may not be in the log: restore it
@@ -53,6 +55,14 @@ class TrainingFailed(StreamLstmError):
 
 class StoreError(StreamLstmError):
     """The object store refused an operation or cannot be reached. The message has its URL and the way out."""
+
+
+class ObjectMissing(StoreError):
+    """The object store has nothing at that path."""
+
+
+class CheckpointUnusable(StreamLstmError):
+    """A checkpoint that is damaged, or was made for another log, other settings or another version."""
 
 
 class BrokerError(StreamLstmError):

@@ -87,6 +87,15 @@ class PartitionRebuilt(PartitionRestored):
     reason: Name
 
 
+class TopicResized(Message):
+    """`topic.resized`: keys have moved to other partitions, and series begin anew there."""
+
+    topic: Name
+    partition: int = Field(ge=0, description="The one whose owner has seen it.")
+    before: int = Field(ge=1, description="Partitions at the last checkpoint.")
+    partitions: int = Field(ge=1, description="Partitions now.")
+
+
 class WorkerStarted(Message):
     """`worker.started`."""
 
@@ -109,6 +118,7 @@ DATA: Final[dict[str, type[Message]]] = {
     "series.stale": SeriesStale,
     "partition.restored": PartitionRestored,
     "partition.rebuilt": PartitionRebuilt,
+    "topic.resized": TopicResized,
     "worker.started": WorkerStarted,
     "worker.stopped": WorkerStopped,
 }

@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_lstm.forecasting.by_row import Arrays
+
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -92,6 +94,18 @@ class Calibrators:
         self._squares, self._weight, self._growth = (
             np.concatenate([column, np.ones(more)]) for column in (self._squares, self._weight, self._growth)
         )
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it."""
+        by_series = (-1, self.horizons)
+        return {
+            "counts": self._counts.reshape(*by_series, BLOCKS, PER_BLOCK),
+            "blocks": self._blocks.reshape(*by_series, BLOCKS),
+            "block_logs": self._block_logs.reshape(*by_series, BLOCKS),
+            "squares": self._squares.reshape(by_series),
+            "weight": self._weight.reshape(by_series),
+            "growth": self._growth.reshape(by_series),
+        }
 
     def begin(self, place: int, steps: int) -> None:
         """Forget everything; start from the Student-t prior for a horizon of `steps` candles."""

@@ -26,22 +26,22 @@ class Closures:
     """The closures of one market in the last eight days."""
 
     def __init__(self) -> None:
-        self._known: list[Closure] = []
+        self.known: list[Closure] = []
 
     def earlier(self, from_ms: int) -> Closure | None:
         """The closure that one beginning at `from_ms` repeats: last week's, or else the last at this hour.
 
         Clocks change: an hour earlier or later is the same closure.
         """
-        recent = [one for one in self._known if 0 < from_ms - one.from_ms <= _REMEMBERED_MS]
+        recent = [one for one in self.known if 0 < from_ms - one.from_ms <= _REMEMBERED_MS]
         weekly = [one for one in recent if abs(from_ms - one.from_ms - _WEEK_MS) <= HOUR_MS]
         daily = [one for one in recent if _apart(from_ms, one.from_ms, DAY_MS) <= HOUR_MS]
         return next(iter(weekly), None) or (daily[-1] if daily else None)
 
     def note(self, closure: Closure) -> None:
         """Remember a closure, and forget what is too old to matter."""
-        self._known = [one for one in self._known if closure.from_ms - one.from_ms <= _REMEMBERED_MS]
-        self._known.append(closure)
+        self.known = [one for one in self.known if closure.from_ms - one.from_ms <= _REMEMBERED_MS]
+        self.known.append(closure)
 
     def expected_ms(self, from_ms: int) -> int:
         """How long a market that falls silent at `from_ms` is closed by what is known, 0 if it is open."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.features import Features, FeatureSet
+from stream_lstm.forecasting.by_row import Arrays
 from stream_lstm.forecasting.indicators import Indicators
 from stream_lstm.forecasting.regimes import Regimes
 
@@ -72,6 +73,16 @@ class Columns:
         self.regimes.restart(row)
         self.window[row] = 0
         self.closes[row] = 0
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it: what candles made, not what `take` is told."""
+        return {
+            "state": self._state,
+            "before": self._before,
+            "window": self.window,
+            "closes": self.closes,
+            "last_close": self.last_close,
+        }
 
     def state(self, row: int) -> Floats:
         """Feature state of a row as a view: (width,)."""

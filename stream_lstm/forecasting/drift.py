@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_lstm.forecasting.by_row import Arrays
+
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -32,6 +34,10 @@ class DriftShare:
     def begin(self, row: int) -> None:
         """Forget a series."""
         self._sums[:, row] = 0
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it."""
+        return {"sums": self._sums.transpose(1, 0, 2)}
 
     def read(self, rows: Index, steps: NDArray[np.int64]) -> Floats:
         """κ of S rows with horizons of `steps` (S, K) candles: (S, K)."""

@@ -6,7 +6,7 @@ randomness; what it says depends on the candles, the installed models and its se
 """
 
 import zlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -32,6 +32,7 @@ from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
 from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
+from stream_lstm.forecasting.partition_state import PartitionState, described, last_candle, take_up
 from stream_lstm.forecasting.recorder import Recorder
 from stream_lstm.forecasting.series import Series
 from stream_lstm.forecasting.track_record import Record
@@ -179,6 +180,44 @@ class Engine:
         """Forget every series of a partition, and its candles that were admitted and not worked on."""
         for series in [series for series in self._series.values() if series.partition == partition]:
             self._forget(series)
+
+    def export(self, partition: Hashable) -> PartitionState:
+        """All that is known of the series of a partition, between two rounds of work. Changes nothing.
+
+        `restore` in another engine with the same settings goes on from there to the bit.
+        """
+        assert not self._rounds
+        chosen = [series for series in self._series.values() if series.partition == partition]
+        arrays, answerers = self._forecaster.export(np.array([series.row for series in chosen], np.intp))
+        return PartitionState(
+            series=[described(series) for series in chosen],
+            arrays=arrays,
+            answerers=answerers,
+            histories=[series.history.export() for series in chosen],
+        )
+
+    def restore(self, partition: Hashable, state: PartitionState, models: Mapping[SeriesKey, Model]) -> None:
+        """Go on with what `export` told, in a partition without series, with the models that answered then.
+
+        A series whose model is missing is answered without one and asks for a training. Raises
+        `KeyError` or `ValueError` for a state of another shape, with no series of the partition left.
+        """
+        try:
+            begun = []
+            for told, blocks in zip(state.series, state.histories, strict=True):
+                series = self._begin(partition, last_candle(told)._replace(close=told["reference"]))
+                take_up(series, told, blocks)
+                begun.append(series)
+            rows = np.array([series.row for series in begun], np.intp)
+            self._forecaster.restore(rows, state.arrays, state.answerers)
+        except BaseException:
+            self.drop(partition)
+            raise
+        for series in begun:
+            self._forecaster.resume(series.row, models.get(series.key))
+            series.model = self._forecaster.bank.model(series.row)
+            if series.model is None:
+                series.expires_ms = None
 
     # -- admitting ---------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 All the numeric state that is learned from outcomes lives here, in columns over all series.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from stream_lstm.features import Features
 from stream_lstm.forecasting.admission import CORRECTIONS, Item
+from stream_lstm.forecasting.by_row import Arrays, ByRow, gathered, scattered
 from stream_lstm.forecasting.calibration import Calibrators
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
@@ -58,6 +60,16 @@ class Forecaster:
         start = NormalDist().inv_cdf((1 + config.confidence) / 2)
         self._naive = QuantileTracker(horizons, config.confidence, start)
         self._answerers = np.zeros(0, np.object_)
+        self._parts: dict[str, ByRow] = {
+            "calibrators": self._calibrators,
+            "record": self._record,
+            "ranges": self._ranges,
+            "naive": self._naive,
+            "drift": self._drift,
+            "columns": columns,
+            "indicators": columns.indicators,
+            "regimes": columns.regimes,
+        }
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` series."""
@@ -109,6 +121,29 @@ class Forecaster:
         self._answerers[row] = Answerer(
             model.model_type, model.model_id, model.metadata.version, model.metadata.trained_at
         )
+
+    def export(self, rows: Index) -> tuple[Arrays, list[Answerer | None]]:
+        """All that was learned of S rows, and who answers and has answered."""
+        opened, known = self._open.export(rows)
+        arrays = gathered(self._parts, rows) | {f"open.{name}": array for name, array in opened.items()}
+        arrays["answerer"] = np.arange(len(known), len(known) + len(rows), dtype=np.int32)
+        return arrays, [*known, *self._answerers[rows]]
+
+    def restore(self, rows: Index, arrays: Arrays, known: Sequence[Answerer | None]) -> None:
+        """Put what `export` took into S rows that were begun with the same horizons; models come after."""
+        scattered(self._parts, rows, arrays)
+        prefix = "open."
+        opened = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
+        self._open.restore(rows, opened, known)
+        for row, at in zip(rows.tolist(), arrays["answerer"].tolist(), strict=True):
+            self._answerers[row] = known[at]
+
+    def resume(self, row: int, model: Model | None) -> None:
+        """Give a restored row its model again; without the one that answered, nobody's is there."""
+        if model is not None and model.model_id == self._answerers[row].id:
+            self.bank.install(row, model)
+        else:
+            self._answerers[row] = UNTRAINED
 
     def remove(self, row: int) -> None:
         """Take the model of a row away: the forecaster that needs none answers again."""

@@ -4,7 +4,8 @@ Blocks make three things cheap: forgetting (the oldest is dropped whole), a trai
 where a feature state is known, and a checkpoint that never rewrites a full block.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,10 @@ class Block:
     synthetic: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(BLOCK, np.bool_))
     """(BLOCK,) filled by us where the producer sent nothing."""
     count: int = 0
+    saved_in: str | None = None
+    """The stored segment that holds this block, if it has been written since it was full."""
+    saved_at: int = 0
+    """Its place in that segment."""
 
 
 class History:
@@ -44,6 +49,15 @@ class History:
         """Forget everything."""
         self.blocks.clear()
         self._count = 0
+
+    def export(self) -> list[Block]:
+        """The blocks, oldest first, as they are now: what comes later does not change them."""
+        return [block if block.count == BLOCK else replace(block) for block in self.blocks]
+
+    def restore(self, blocks: Sequence[Block]) -> None:
+        """Hold these blocks, oldest first, in place of what there is."""
+        self.blocks = list(blocks)
+        self._count = sum(block.count for block in blocks)
 
     def append(
         self, candle: NDArray[np.float32], step: int, synthetic: bool, state: NDArray[np.float64]
@@ -64,21 +78,26 @@ class History:
     def find(self, step: int) -> NDArray[np.float32] | None:
         """The stored candle (5,) of that number as a view, or None."""
         place = self._place(step)
-        return None if place is None else place[0].candles[place[1]]
+        return None if place is None else self.blocks[place[0]].candles[place[1]]
 
     def replace(self, step: int, candle: NDArray[np.float32]) -> None:
         """Put a corrected candle where number `step` is, if it is still here; from now on a real one."""
         place = self._place(step)
         if place is not None:
-            block, at = place
-            block.candles[at] = candle
-            block.synthetic[at] = False
+            index, at = place
+            # Another block in its place: a checkpoint that is being written may read this one.
+            old = self.blocks[index]
+            changed = replace(old, candles=old.candles.copy(), synthetic=old.synthetic.copy(), saved_in=None)
+            changed.candles[at] = candle
+            changed.synthetic[at] = False
+            self.blocks[index] = changed
 
-    def _place(self, step: int) -> tuple[Block, int] | None:
-        for block in reversed(self.blocks):
+    def _place(self, step: int) -> tuple[int, int] | None:
+        for index in range(len(self.blocks) - 1, -1, -1):
+            block = self.blocks[index]
             if block.count and block.steps[0] <= step:
                 at = int(np.searchsorted(block.steps[: block.count], step))
-                return (block, at) if at < block.count and block.steps[at] == step else None
+                return (index, at) if at < block.count and block.steps[at] == step else None
         return None
 
     def candles(self) -> NDArray[np.float32]:

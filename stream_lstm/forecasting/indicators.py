@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_lstm.forecasting.by_row import Arrays
+
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -48,6 +50,10 @@ class Indicators:
     def restart(self, row: int) -> None:
         """Forget the candles of a row."""
         self._state[row] = 0
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it."""
+        return {"state": self._state, "before": self._before}
 
     def step(self, rows: Index, close: Floats, *, corrects: bool) -> None:
         """The close (S,) of the next candle of S distinct rows; with `corrects`, of the newest one."""

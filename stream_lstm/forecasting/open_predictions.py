@@ -5,10 +5,13 @@ at candle `step` lives in slot step mod h: the one that matures with a candle si
 prediction goes next.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream_lstm.forecasting.by_row import Arrays
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -69,6 +72,41 @@ class OpenPredictions:
         total = int(self._length[row].sum())
         self._free.setdefault(total, []).append(int(self._base[row, 0]))
         self._length[row] = 0
+
+    def export(self, rows: Index) -> tuple[Arrays, list[Any]]:
+        """What is open of S rows: (S, T) numbers, T the most slots of a row, and who answered.
+
+        A row with fewer slots repeats its first; `restore` passes over those.
+        """
+        slots, _ = self._all_slots(rows)
+        said = self._model[slots].ravel().tolist()
+        known = list({id(who): who for who in said}.values())
+        number = {id(who): at for at, who in enumerate(known)}
+        models = np.array([number[id(who)] for who in said], np.int32)
+        return {
+            "step": self._step[slots],
+            "numbers": self._numbers[slots],
+            "extremes": self._extremes[:, slots].transpose(1, 2, 0),
+            "model": models.reshape(slots.shape),
+        }, known
+
+    def restore(self, rows: Index, arrays: Mapping[str, NDArray[Any]], known: Sequence[Any]) -> None:
+        """Put what `export` took into S rows that were begun with the same horizons."""
+        slots, own = self._all_slots(rows)
+        at = slots[own]
+        self._step[at] = arrays["step"][own]
+        self._numbers[at] = arrays["numbers"][own]
+        self._extremes[:, at] = arrays["extremes"][own].T
+        whoever = np.empty(len(known), np.object_)
+        whoever[:] = known
+        self._model[at] = whoever[arrays["model"][own]]
+
+    def _all_slots(self, rows: Index) -> tuple[Index, NDArray[np.bool_]]:
+        """Every slot of S rows (S, T), and which of them are the row's own."""
+        totals = self._length[rows].sum(axis=1)
+        at = np.arange(int(totals.max(initial=0)))
+        own = at < totals[:, None]
+        return self._base[rows, :1] + np.where(own, at, 0), own
 
     def _extend(self, total: int) -> int:
         start, self._used = self._used, self._used + total

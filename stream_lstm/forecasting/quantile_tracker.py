@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_lstm.forecasting.by_row import Arrays
+
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -39,6 +41,10 @@ class QuantileTracker:
         """Start a series with horizons of `steps` candles."""
         self._log[row], self._count[row] = self._start, 0
         self._steps[row, : len(steps)] = steps
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it."""
+        return {"log": self._log, "count": self._count, "steps": self._steps}
 
     def read(self, rows: Index) -> Floats:
         """The estimates of S rows: (S, K)."""

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_lstm.forecasting.by_row import Arrays
 from stream_lstm.forecasting.quantile_tracker import QuantileTracker
 
 Floats = NDArray[np.float64]
@@ -49,6 +50,10 @@ class RangeCalibrators:
         """Forget a series; its horizons have `steps` candles."""
         self._sums[row] = 0
         self._high.begin(row, steps)
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it."""
+        return {"sums": self._sums, **self._high.by_row()}
 
     def update(self, rows: Index, horizons: Index, ratio: Floats) -> None:
         """One matured range / scale at each of n distinct places."""

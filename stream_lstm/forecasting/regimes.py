@@ -9,6 +9,8 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_lstm.forecasting.by_row import Arrays
+
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Market = Literal["BULL", "BEAR", "SIDEWAYS"]
@@ -51,6 +53,10 @@ class Regimes:
         """Forget the candles of a row."""
         self._now[row] = 0
         self._count[row] = 0
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it."""
+        return {"now": self._now, "before": self._before, "ring": self._ring, "count": self._count}
 
     def step(self, rows: Index, closes: Floats, log_volatility: Floats, *, corrects: bool) -> None:
         """The window of closes (S, T) and the log volatility (S,) at the next candle of S distinct rows."""

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_lstm.forecasting.by_row import Arrays
+
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
@@ -49,6 +51,10 @@ class TrackRecord:
     def begin(self, row: int) -> None:
         """Forget a series."""
         self._sums[row] = 0
+
+    def by_row(self) -> Arrays:
+        """As `forecasting.by_row` wants it."""
+        return {"sums": self._sums}
 
     def update(
         self, rows: Index, horizons: Index, inside: NDArray[np.bool_], outcome: Floats, winkler: Floats

@@ -51,6 +51,15 @@ class ConsumerMetrics:
             "From the assignment of a partition to its going live.",
             buckets=_SLOW,
         )
+        self.checkpoints = counter(
+            "checkpoints_total", "Checkpoints by outcome: saved, failed.", ("outcome",)
+        )
+        self.checkpoint_bytes = counter("checkpoint_bytes_total", "Bytes written into checkpoints.")
+        self.checkpoint_duration_seconds = histogram(
+            "checkpoint_duration_seconds",
+            "From the copy of a partition's state to its being saved.",
+            buckets=_SLOW,
+        )
         self.info = info("consumer", "Who consumes: group, instance, assignor.")
 
     def forget(self, topic: str, partition: int) -> None:

@@ -96,6 +96,11 @@ class Store(Section):
     directory. All workers of a group need the same store."""
     keep_models: int = Field(default=64, ge=2)
     """Newest models of a series that are kept: a restart replays with those of the time it goes over."""
+    checkpoint_interval: Duration = 60.0
+    """Between two checkpoints of a partition in which a candle has closed; with 0 none is made, and a restart
+    begins with `history.rewind_candles` and no more."""
+    keep_checkpoints: int = Field(default=3, ge=1)
+    """Newest checkpoints of a partition that are kept."""
 
 
 class History(Section):

@@ -6,13 +6,17 @@ from functools import partial
 from typing import Final
 from uuid import uuid4
 
+from stream_lstm.checkpoints.store import CheckpointStore
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.partition_state import fingerprint
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.observability.progress import Progress
 from stream_lstm.registry.models import ModelStore
+from stream_lstm.registry.objects import Objects
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
 from stream_lstm.streaming.arrivals import Arrivals
+from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
@@ -21,6 +25,7 @@ from stream_lstm.streaming.lookout import Lookout
 from stream_lstm.streaming.partition import Partition, TopicPartition
 from stream_lstm.streaming.publisher import AtLeastOnce
 from stream_lstm.streaming.restore import RestoreConfig, Restorer
+from stream_lstm.streaming.saved_state import SavedStates
 from stream_lstm.streaming.staleness import Staleness
 from stream_lstm.streaming.telemetry import Telemetry
 from stream_lstm.streaming.topics import MODEL_EVENTS, TopicNames, subscription
@@ -48,17 +53,29 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
     telemetry = Telemetry(metrics, settings.confidence)
     trainer = Trainer(_trainer(settings), engine.training_set, on_end=group.wake)
     pins = partial(pin_of, settings.inputs)
+    checkpoints = _checkpoints(settings)
     restorer = Restorer(
         _restore(settings),
         connection,
         names[MODEL_EVENTS],
         publisher,
         ModelStore(settings.store.url),
+        SavedStates(checkpoints, fingerprint(engine.config)),
         pins,
         on_end=group.wake,
-        tell=lambda kind, data, series: publisher.publish_soon([encoder.own(kind, data, series=series)]),
+        tell=lambda kind, data, series, about: publisher.publish_soon(
+            [encoder.own(kind, data, series=series, about=about)]
+        ),
     )
     partitions: dict[TopicPartition, Partition] = {}
+    checkpointer = Checkpointer(
+        store=checkpoints,
+        interval_s=settings.store.checkpoint_interval,
+        engine=engine,
+        publisher=publisher,
+        telemetry=telemetry,
+        partitions=partitions,
+    )
     info = {"group": settings.kafka.group, "instance": worker_id, "assignor": ASSIGNOR}
     metrics.consumer.info.info(info)
     return Worker(
@@ -81,6 +98,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
             staleness=Staleness(settings.gaps.stale_after),
             partitions=partitions,
         ),
+        checkpointer=checkpointer,
         encoder=encoder,
         dead_letters=DeadLetters(settings.kafka.group, worker_id, settings.dlq.max_bytes),
         telemetry=telemetry,
@@ -106,6 +124,13 @@ def _group(settings: Settings, names: TopicNames) -> GroupConfig:
         heartbeat_s=kafka.heartbeat_interval,
         rebalance_timeout_s=kafka.rebalance_timeout,
     )
+
+
+def _checkpoints(settings: Settings) -> CheckpointStore | None:
+    store = settings.store
+    if not store.checkpoint_interval:
+        return None
+    return CheckpointStore(Objects(store.url), settings.kafka.group, keep=store.keep_checkpoints)
 
 
 def _trainer(settings: Settings) -> TrainerConfig:

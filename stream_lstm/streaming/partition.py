@@ -5,21 +5,26 @@ or a training that must be waited for; the engine's `advance` does the work in b
 share a turn changes nothing that is said.
 """
 
+import zlib
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from stream_lstm.candles.closing import Closing
 from stream_lstm.candles.decode import decode
 from stream_lstm.candles.formats import NO_PIN, Pin
 from stream_lstm.candles.series import Closed, SeriesKey, Update
+from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import BadCandle
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import TrainingRequest
 from stream_lstm.models.model import Model
 
 TopicPartition = tuple[str, int]
+
+
+NO_RECORD: Final = (-1, 0)
 
 
 class KafkaRecord(Protocol):
@@ -80,6 +85,7 @@ class Partition:
         pin: Pin = NO_PIN,
         close_grace_ms: int = 5_000,
         barrier: bool = False,
+        topic_partitions: int = 1,
         installations: Iterable[Installation] = (),
     ) -> None:
         self.place = place
@@ -89,10 +95,15 @@ class Partition:
         self.barrier = barrier
         """Whether a due training holds the partition until its model is installed."""
         self.closing = Closing(close_grace_ms)
+        self.topic_partitions = topic_partitions
+        """How many partitions its topic had when it was taken over."""
         self.waiting: set[SeriesKey] = set()
         """Series whose training holds the partition."""
         self.newest_ms = 0
         """Timestamp of the newest record that was fed."""
+        self.candles = 0
+        """Closed candles given to the engine."""
+        self._last_record: KafkaRecord | tuple[int, int] = NO_RECORD
         self._engine = engine
         self._queue: deque[tuple[KafkaRecord, float]] = deque()
         self._backlog: deque[tuple[Closed, str, bool, Cause]] = deque()
@@ -114,6 +125,17 @@ class Partition:
     def live(self) -> bool:
         """Whether the silent replay is over."""
         return self._position.offset >= self.live_from
+
+    @property
+    def between_records(self) -> bool:
+        """Whether all that came of the records before `next_offset` is in the engine, and nothing is due."""
+        return not (self._backlog or self._installations or self.waiting or self._position.candles)
+
+    @property
+    def last_record(self) -> tuple[int, int]:
+        """Offset and CRC-32 of the value of the last record that was read; `NO_RECORD` if there is none."""
+        last = self._last_record
+        return last if isinstance(last, tuple) else (last.offset, zlib.crc32(last.value or b""))
 
     @property
     def queued(self) -> int:
@@ -145,6 +167,15 @@ class Partition:
                 break
         return taken
 
+    def take_up(self, checkpoint: Checkpoint, models: Mapping[SeriesKey, Model]) -> None:
+        """Go on from a checkpoint, with the models that answered then, before the first record is fed.
+
+        Raises `KeyError` or `ValueError` for one that does not fit, with no series left in the engine.
+        """
+        self._engine.restore(self.place, checkpoint.state, models)
+        self.closing.restore(checkpoint.closing)
+        self._last_record = (checkpoint.origin.last_offset, checkpoint.origin.last_crc)
+
     def install(self, series: SeriesKey, model: Model) -> bool:
         """Let a model answer from the present position on; false if the engine does not know the series."""
         self.waiting.discard(series)
@@ -168,6 +199,7 @@ class Partition:
         if record.offset < self._position.offset:
             return
         self._position = Position(record.offset, 0)
+        self._last_record = record
         taken.records += 1
         live = record.offset >= self.live_from
         decoded = decode(record.value, record_ms=record.timestamp, pin=self.pin)
@@ -203,6 +235,7 @@ class Partition:
         self._position = Position(offset, candles + 1) if self._backlog else Position(offset + 1, 0)
         admitted = self._engine.admit(self.place, candle, cause, live=live)
         taken.closed += 1
+        self.candles += 1
         if candle.series in self._parked:
             self._engine.install(candle.series, self._parked.pop(candle.series))
         if live:

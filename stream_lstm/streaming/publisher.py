@@ -51,6 +51,9 @@ class Publisher(Protocol):
     async def publish_all(self, said: Mapping[TopicPartition, Said]) -> None:
         """Publish what several partitions said in one turn of the loop. Raises `PartitionLost`."""
 
+    def settled(self, partition: TopicPartition) -> bool:
+        """Whether every offset that was given to `publish_all` for a partition is committed."""
+
     async def close(self, partitions: Iterable[TopicPartition], *, commit: bool = True) -> None:
         """Give partitions up."""
 
@@ -128,6 +131,10 @@ class AtLeastOnce:
         except BrokerError as error:
             self._forget(said)
             raise PartitionLost(f"{_named(said)}: {error}") from error
+
+    def settled(self, partition: TopicPartition) -> bool:
+        """Whether no offset of a partition waits for its commit."""
+        return partition not in self._uncommitted
 
     async def close(self, partitions: Iterable[TopicPartition], *, commit: bool = True) -> None:
         """Commit the offsets that wait, unless told not to, and forget the partitions. Raises `BrokerError`.

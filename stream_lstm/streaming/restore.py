@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -17,14 +17,18 @@ from aiokafka import ConsumerRecord
 from stream_lstm.candles.decode import decode
 from stream_lstm.candles.formats import Pin
 from stream_lstm.candles.series import SeriesKey
+from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import ModelDamaged, ModelError, StoreError, StreamLstmError
+from stream_lstm.forecasting.partition_state import model_ids
 from stream_lstm.models.files import from_safetensors
+from stream_lstm.models.model import Model
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact, by_partition, read_facts
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.partition import Installation, Position, TopicPartition
 from stream_lstm.streaming.rewind import Start, find_start
+from stream_lstm.streaming.saved_state import Found, SavedStates
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +37,8 @@ _AT_ONCE: Final = 16
 """Partitions that are restored, and models that are loaded, at the same time."""
 _BACK_OFF: Final = (0.5, 10.0)  # seconds: first and longest wait after a failure
 
-Tell = Callable[[str, dict[str, Any], SeriesKey], None]
-"""Says an event about a series: type, data, series."""
+Tell = Callable[[str, dict[str, Any], SeriesKey | None, str], None]
+"""Says an event: type, data, the series that it is about, or else what."""
 
 
 class Opener(Protocol):
@@ -59,7 +63,13 @@ class Loaded(NamedTuple):
 
     place: TopicPartition
     start: Start
+    checkpoint: Checkpoint | None
+    """The state at `start.seek`; None for that of a partition before its first record."""
+    models: dict[SeriesKey, Model]
+    """Those that answered in the checkpoint."""
     installations: list[Installation]
+    """Those that answer later, or from the start on."""
+    topic_partitions: int
     rebuilt: bool
     """A new beginning after an earlier one: same ids, but not the same numbers."""
     began: float
@@ -79,6 +89,7 @@ class Restorer:
         events_topic: str,
         opener: Opener,
         store: ModelStore,
+        saved: SavedStates,
         pin_of: Callable[[str], Pin],
         *,
         on_end: Callable[[], None],
@@ -89,6 +100,7 @@ class Restorer:
         self._events_topic = events_topic
         self._opener = opener
         self._store = store
+        self.saved = saved
         self._pin_of = pin_of
         self._on_end = on_end
         self._tell = tell
@@ -158,18 +170,35 @@ class Restorer:
             return [update.step_ms for update in found.updates]
 
         async with LogReader(self._connection, Deadline(config.timeout_s)) as reader:
-            start = await find_start(
-                reader,
-                place,
-                committed,
-                steps_ms,
-                start_at=config.start_at,
-                rewind_candles=config.rewind_candles,
-                rewind_max_records=config.rewind_max_records,
-            )
-        wanted = needed(await facts.of(place), Position(start.seek, 0))
-        rebuilt = committed is not None and (start.live_from != committed or start.seek > 0)
-        return Loaded(place, start, await self._load(wanted), rebuilt, began)
+            found = Found() if committed is None else await self.saved.find(reader, place, committed)
+            if found.checkpoint is not None and committed is not None:
+                seek = found.checkpoint.origin.offset
+                start = Start(seek, committed, f"from committed offset {committed}, checkpoint at {seek}")
+            elif found.another_log:
+                first = (await reader.spans([place])).popitem()[1].start
+                start = Start(first, first, "the topic was made again: from the earliest")
+            else:
+                start = await find_start(
+                    reader,
+                    place,
+                    committed,
+                    steps_ms,
+                    start_at=config.start_at,
+                    rewind_candles=config.rewind_candles,
+                    rewind_max_records=config.rewind_max_records,
+                )
+            count = len(await reader.partitions(place[0]))
+        if found.unusable:
+            start = start._replace(reason="; ".join([start.reason, *found.unusable]))
+        if found.checkpoint is not None and found.checkpoint.origin.partitions != count:
+            self._tell_resized(place, found.checkpoint.origin.partitions, count)
+        answering = {} if found.checkpoint is None else model_ids(found.checkpoint.state)
+        wanted = needed(await facts.of(place), Position(start.seek, 0), answering)
+        resumed = {one.series: one.model for one in await self._load(wanted.answering)}
+        rebuilt = found.checkpoint is None and committed is not None
+        rebuilt = rebuilt and (start.live_from != committed or start.seek > 0)
+        installations = await self._load(wanted.installed)
+        return Loaded(place, start, found.checkpoint, resumed, installations, count, rebuilt, began)
 
     async def _load(self, facts: list[Fact]) -> list[Installation]:
         """A few at a time: of those that come after a failure none is begun."""
@@ -198,7 +227,17 @@ class Restorer:
             path = await asyncio.to_thread(self._store.quarantine, path, reason)
         except StoreError as error:
             log.error("it stays where it is: %s", error)
-        self._tell("model.quarantined", {"path": path, "reason": reason}, series)
+        self._tell("model.quarantined", {"path": path, "reason": reason}, series, path)
+
+    def _tell_resized(self, place: TopicPartition, before: int, now: int) -> None:
+        topic, partition = place
+        log.error(
+            "%s had %d partitions and has %d: keys have moved, and their series begin anew in the middle; "
+            "make a new topic instead and move the producers",
+            *(topic, before, now),
+        )
+        data = {"topic": topic, "partition": partition, "before": before, "partitions": now}
+        self._tell("topic.resized", data, None, topic)
 
 
 class _Facts:
@@ -220,15 +259,33 @@ class _Facts:
         return self._known.get(place, [])
 
 
-def needed(facts: Iterable[Fact], seek: Position) -> list[Fact]:
-    """The models that a replay from `seek` installs: for each series the last one before, and all after."""
-    before: dict[SeriesKey, Fact] = {}
+class Needed(NamedTuple):
+    """The models of a replay."""
+
+    answering: list[Fact]
+    """Those that answer in the checkpoint that it goes on from."""
+    installed: list[Fact]
+    """Those that it installs, from its start on."""
+
+
+def needed(facts: Iterable[Fact], seek: Position, answering: Mapping[SeriesKey, str]) -> Needed:
+    """The models of a replay from `seek`, where models of these ids answer already.
+
+    For a series without one, that is the last one before and all after; else all that came after its own.
+    """
+    own: dict[SeriesKey, Fact] = {}
+    before: dict[SeriesKey, list[Fact]] = {}
     after = []
     for fact in facts:
         if fact.kind != TRAINED:
             continue
-        if Position(fact.offset, fact.candles) <= seek:
-            before[fact.series] = fact
-        else:
+        if Position(fact.offset, fact.candles) > seek:
             after.append(fact)
-    return [*before.values(), *after]
+        elif fact.body.get("modelId") == answering.get(fact.series, ""):
+            own[fact.series] = fact
+            before[fact.series] = []
+        elif fact.series in own:
+            before[fact.series].append(fact)
+        else:
+            before[fact.series] = [fact]
+    return Needed([*own.values()], [*(fact for one in before.values() for fact in one), *after])

@@ -146,6 +146,7 @@ async def _stop(worker: Worker, deadline: Deadline) -> None:
     for outcome in await asyncio.gather(*parts, return_exceptions=True):
         if isinstance(outcome, Exception):
             log.error("a part of the worker does not stop cleanly: %r", outcome)
+    await worker.checkpointer.stop(deadline.remaining() / 2)
     await worker.publisher.stop(deadline)
 
 

@@ -33,6 +33,8 @@ class Telemetry:
             metrics.stream.dead_letters.labels(reason)
         for outcome in ("trained", "failed", "dropped"):
             metrics.models.trainings.labels(outcome)
+        for outcome in ("saved", "failed"):
+            metrics.consumer.checkpoints.labels(outcome)
         self._positions: dict[TopicPartition, int] = {}
 
     def taken(self, taken: Taken) -> None:
@@ -73,6 +75,14 @@ class Telemetry:
     def restored(self, seconds: float) -> None:
         """A partition has gone live."""
         self.metrics.consumer.restore_duration_seconds.observe(seconds)
+
+    def checkpointed(self, size: int | None, seconds: float) -> None:
+        """A checkpoint of so many bytes is written; None if it could not be."""
+        consumer = self.metrics.consumer
+        consumer.checkpoints.labels("failed" if size is None else "saved").inc()
+        if size is not None:
+            consumer.checkpoint_bytes.inc(size)
+            consumer.checkpoint_duration_seconds.observe(seconds)
 
     def trained(self, trained: Trained, outcome: str) -> None:
         """A training has ended: trained, failed or dropped."""

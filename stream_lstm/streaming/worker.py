@@ -20,6 +20,7 @@ from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.observability.progress import Progress
 from stream_lstm.streaming.arrivals import Arrivals
+from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.group import Fetched, GroupConsumer
@@ -55,6 +56,7 @@ class Worker:
     trainer: Trainer
     arrivals: Arrivals
     lookout: Lookout
+    checkpointer: Checkpointer
     encoder: Encoder
     dead_letters: DeadLetters
     telemetry: Telemetry
@@ -105,6 +107,7 @@ class Worker:
         if taken:
             self.telemetry.turned(self._pace.seconds)
         await self._publish(leaving, said.values())
+        self.checkpointer.look()
         for place, one in taken.items():
             if place in self.partitions:  # not if it was lost just now
                 for request in one.requests:
@@ -148,6 +151,8 @@ class Worker:
             self._losses.pop(place, None)
 
     def _drop(self, places: Iterable[TopicPartition]) -> None:
+        places = list(places)
+        self.checkpointer.forget(places)
         for place in places:
             self.group.shut(place)
             self.engine.drop(place)
@@ -173,7 +178,7 @@ class Worker:
         place, start = loaded.place, loaded.start
         told = "%s-%d: reads from offset %d, live from %d: %s"
         log.info(told, *place, start.seek, start.live_from, start.reason)
-        self.partitions[place] = Partition(
+        partition = Partition(
             place,
             self.engine,
             seek=start.seek,
@@ -181,8 +186,18 @@ class Worker:
             pin=self.pin_of(place[0]),
             close_grace_ms=self.close_grace_ms,
             barrier=self.barrier,
+            topic_partitions=loaded.topic_partitions,
             installations=loaded.installations,
         )
+        if loaded.checkpoint is not None:
+            try:
+                partition.take_up(loaded.checkpoint, loaded.models)
+            except (KeyError, ValueError) as error:
+                log.error("%s-%d: its checkpoint does not fit, going on without: %r", *place, error)
+                self.restorer.saved.refuse(place, start.seek)
+                self._restart([place])
+                return
+        self.partitions[place] = partition
         self._replaying[place] = loaded
         self.group.seek_and_resume(place, start.seek)
 

@@ -72,6 +72,13 @@ def _rebuilt(said: contract.PartitionRebuilt) -> str:
     return f"{said.topic}-{said.partition} rebuilt, live from offset {said.offset:,}: {said.reason}"
 
 
+def _resized(said: contract.TopicResized) -> str:
+    return (
+        f"{said.topic} had {said.before} partitions and has {said.partitions}: keys have moved, "
+        "and their series begin anew in the middle"
+    )
+
+
 _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     "model.trained": _trained,
     "model.training_failed": _failed,
@@ -82,6 +89,7 @@ _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     "series.stale": _stale,
     "partition.restored": _restored,
     "partition.rebuilt": _rebuilt,
+    "topic.resized": _resized,
     "worker.started": lambda said: f"started, version {said.version}",
     "worker.stopped": lambda said: "stopped" + (f": {said.reason}" if said.reason else ""),
 }

@@ -245,7 +245,7 @@ def test_a_bucket_that_cannot_be_reached_is_a_store_error_with_its_url(
     for name, value in surroundings.items():
         monkeypatch.setenv(name, value)
 
-    with pytest.raises(StoreError, match=r"model store s3://bucket/prod: cannot load models/a") as refused:
+    with pytest.raises(StoreError, match=r"store s3://bucket/prod: cannot load models/a") as refused:
         ModelStore("s3://bucket/prod").load("models/a")
 
     assert "hidden" not in str(refused.value)

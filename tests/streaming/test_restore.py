@@ -13,6 +13,7 @@ import pytest
 from stream_lstm.candles.formats import NO_PIN
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
+from stream_lstm.checkpoints.store import CheckpointStore
 from stream_lstm.errors import BrokerError, StoreError
 from stream_lstm.features import FeatureSet
 from stream_lstm.models.files import to_safetensors
@@ -23,6 +24,7 @@ from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.facts import Fact, encode
 from stream_lstm.streaming.partition import Position
 from stream_lstm.streaming.restore import Loaded, RestoreConfig, Restorer, needed
+from stream_lstm.streaming.saved_state import SavedStates
 
 CreateTopic = Callable[..., Awaitable[str]]
 Produce = Callable[..., Awaitable[None]]
@@ -38,14 +40,13 @@ def fact(series: SeriesKey, offset: int, path: str = "m", topic: str = "candles"
         topic=topic,
         partition=0,
         offset=offset,
-        body={"path": path},
-        **more,
+        **{"body": {"path": path}, **more},
     )
 
 
 def test_a_replay_needs_the_last_model_before_it_and_all_after() -> None:
     facts = [fact(BTC, 5), fact(BTC, 10), fact(ETH, 7), fact(BTC, 20), fact(ETH, 30)]
-    assert [(one.series.symbol, one.offset) for one in needed(facts, Position(10, 0))] == [
+    assert [(one.series.symbol, one.offset) for one in needed(facts, Position(10, 0), {}).installed] == [
         ("BTC", 10),
         ("ETH", 7),
         ("BTC", 20),
@@ -54,11 +55,25 @@ def test_a_replay_needs_the_last_model_before_it_and_all_after() -> None:
 
 
 def test_a_model_that_came_in_the_middle_of_a_record_comes_after_it() -> None:
-    assert needed([fact(BTC, 5), fact(BTC, 10, candles=1)], Position(10, 0))[-1].candles == 1
+    found = needed([fact(BTC, 5), fact(BTC, 10, candles=1)], Position(10, 0), {})
+    assert found.installed[-1].candles == 1
 
 
 def test_other_facts_are_no_models() -> None:
-    assert needed([fact(BTC, 5, kind="series.paused")], Position(10, 0)) == []
+    assert needed([fact(BTC, 5, kind="series.paused")], Position(10, 0), {}) == ([], [])
+
+
+def test_a_checkpoint_s_model_answers_and_those_after_it_are_installed() -> None:
+    facts = [fact(BTC, offset, body={"modelId": f"m{offset}"}) for offset in (2, 5, 10, 12)]
+    found = needed([*facts, fact(ETH, 3)], Position(10, 0), {BTC: "m5"})
+    assert found.answering == [facts[1]]
+    assert found.installed == [facts[2], fact(ETH, 3), facts[3]]
+
+
+def test_a_checkpoint_s_model_that_no_fact_names_is_replaced_by_the_last_before() -> None:
+    found = needed([fact(BTC, 2, body={"modelId": "m2"})], Position(10, 0), {BTC: "gone"})
+    assert found.answering == []
+    assert [one.offset for one in found.installed] == [2]
 
 
 class Committed:
@@ -81,6 +96,7 @@ async def restorer(
     store: Path | ModelStore,
     opener: Committed,
     told: list[Any],
+    checkpoints: CheckpointStore | None = None,
     **options: Any,
 ) -> AsyncIterator[Restorer]:
     running = Restorer(
@@ -89,6 +105,7 @@ async def restorer(
         events,
         opener,
         ModelStore(store.as_uri()) if isinstance(store, Path) else store,
+        SavedStates(checkpoints, "fingerprint"),
         lambda topic: NO_PIN,
         on_end=lambda: None,
         tell=lambda *event: told.append(event),
@@ -156,7 +173,7 @@ async def test_models_are_loaded_and_a_damaged_one_is_put_aside_and_told(
         found = await loaded(running, candles)
     assert [(one.at.offset, one.series) for one in found.installations] == [(3, BTC)]
     assert (found.start.seek, found.start.live_from, found.rebuilt) == (7, 18, True)
-    assert [(kind, series) for kind, _, series in told] == [("model.quarantined", BTC)]
+    assert [(kind, series) for kind, _, series, _ in told] == [("model.quarantined", BTC)]
     assert not damaged.exists()
     assert (tmp_path / "quarantine" / "damaged.safetensors").exists()
 
@@ -173,7 +190,7 @@ async def test_a_damaged_model_that_cannot_even_be_moved_costs_the_partition_not
     async with restorer(connection, events, tmp_path, Committed(18), told) as running:
         found = await loaded(running, candles)
     assert found.installations == []
-    assert [kind for kind, _, _ in told] == ["model.quarantined"]
+    assert [kind for kind, _, _, _ in told] == ["model.quarantined"]
 
 
 class Down(ModelStore):

@@ -55,6 +55,11 @@ OF_NO_SERIES = [
         PLACE | {"reason": "no checkpoint"},
         "candles-3 rebuilt, live from offset 12,345: no checkpoint",
     ),
+    (
+        "topic.resized",
+        {"topic": "candles", "partition": 3, "before": 3, "partitions": 6},
+        "candles had 3 partitions and has 6: keys have moved, and their series begin anew in the middle",
+    ),
     ("worker.started", {"version": "0.1.0"}, "worker w1: started, version 0.1.0"),
     ("worker.stopped", {"reason": "told to stop"}, "worker w1: stopped: told to stop"),
 ]
