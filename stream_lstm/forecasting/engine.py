@@ -171,6 +171,15 @@ class Engine:
             seed=zlib.crc32(f"{series.name}:{self.config.seed}".encode()),
         )
 
+    def requests(self, partition: Hashable) -> list[TrainingRequest]:
+        """The trainings that are due and not asked for: what silent candles have left, when they are over."""
+        found = [
+            self._request(series, series.last.close_ms)
+            for series in self._series.values()
+            if series.partition == partition and series.last is not None
+        ]
+        return [request for request in found if request is not None]
+
     def give_up(self, key: SeriesKey) -> None:
         """Forget that a training was asked for: it is asked for again when it is due."""
         if key in self._series:
@@ -294,7 +303,8 @@ class Engine:
             series.said_warming = True
             needed: Body = {"candles": series.count, "needed": self.config.warm_up}
             self._tell(series, "series.warming_up", candle, cause, live, needed)
-        return Admitted("new", self._due(series, candle, cause, live) if asks else None)
+        self._look_at_expiry(series, candle, cause, live)
+        return Admitted("new", self._request(series, candle.close_ms) if asks else None)
 
     def _correct(self, series: Series, candle: Closed, cause: object, live: bool) -> None:
         assert series.last is not None
@@ -313,19 +323,23 @@ class Engine:
         self._rounds[series.placed].append(item)
         series.placed += 1
 
-    def _due(self, series: Series, candle: Closed, cause: object, live: bool) -> TrainingRequest | None:
-        """Ask for a training once, when the series has no model or its model has expired."""
+    def _look_at_expiry(self, series: Series, candle: Closed, cause: object, live: bool) -> None:
+        """Say once that the model has expired."""
         expires = series.expires_ms
-        if expires is not None and candle.close_ms < expires:
-            return None
-        if expires is not None and not series.said_expired:
+        if expires is not None and candle.close_ms >= expires and not series.said_expired:
             series.said_expired = True
             self._tell(series, "model.expired", candle, cause, live, {"expiresAt": expires})
+
+    def _request(self, series: Series, now_ms: int) -> TrainingRequest | None:
+        """Ask for a training once, when the series has no model or its model has expired."""
+        expires = series.expires_ms
+        if expires is not None and now_ms < expires:
+            return None
         if series.requested or not self._trainable(series):
             return None
         series.requested = True
         if expires is None:
-            return TrainingRequest(series.key, series.partition, "no model", candle.close_ms)
+            return TrainingRequest(series.key, series.partition, "no model", now_ms)
         return TrainingRequest(series.key, series.partition, "expired", expires)
 
     def _trainable(self, series: Series) -> bool:

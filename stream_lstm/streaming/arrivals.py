@@ -72,12 +72,12 @@ class Arrivals:
         return []
 
     def _place_of(self, trained: Trained) -> TopicPartition | None:
-        """Where the series is live now; None if it is not, or not since it asked."""
-        if trained.error == DROPPED:
-            return None
+        """Where the series is live and waits for it; None if it has moved, or has that model already."""
         series = self.engine.series(trained.request.series)
+        if trained.error == DROPPED or series is None or not series.requested:
+            return None
         for place, partition in self.partitions.items():
-            if series is not None and series.partition == place == trained.request.partition:
+            if series.partition == place == trained.request.partition:
                 return place if partition.live else None
         return None
 
@@ -120,14 +120,15 @@ class Arrivals:
             self.engine.give_up(key)
 
     def _failed(self, trained: Trained, partition: Partition) -> None:
-        """Tell it and go on with the model that there is; the trainer tries again.
+        """Tell it and go on with the model that there is.
 
-        A partition that waits for its model goes on waiting if only the process died: what it says rests on
-        its candles, and not on who was killed.
+        A partition that waits for its model goes on waiting if only the process died or the store refused,
+        and the trainer tries again: what it says rests on its candles, and not on who was killed.
         """
         key = trained.request.series
         if trained.hopeless:
             partition.give_up(key)
+            self.engine.give_up(key)
         self.telemetry.trained(trained, "failed")
         event = self.encoder.own("model.training_failed", {"error": trained.error}, series=key)
         self.publisher.publish_soon([event])

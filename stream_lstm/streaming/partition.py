@@ -110,6 +110,7 @@ class Partition:
         self._position = Position(seek, 0)
         self._installations = deque(sorted(installations, key=lambda one: one.at))
         self._parked: dict[SeriesKey, Model] = {}
+        self._has_asked = False
 
     @property
     def position(self) -> Position:
@@ -145,7 +146,7 @@ class Partition:
     @property
     def ready(self) -> bool:
         """Whether a turn would take something."""
-        return not self.waiting and bool(self._queue or self._backlog)
+        return not self.waiting and bool(self._queue or self._backlog or self._must_ask)
 
     def feed(self, records: Iterable[KafkaRecord], received: float) -> None:
         """Queue records in the order of their offsets; `received` by the monotonic clock, in seconds."""
@@ -156,7 +157,12 @@ class Partition:
     def turn(self, limit: int, most_records: int = 1_000_000) -> Taken:
         """Take up to `limit` closed candles, and the records that lie between them as far as allowed."""
         taken = Taken()
-        while taken.closed < limit and self._passes_installations(taken) and not self.waiting:
+        while taken.closed < limit and self._passes_installations(taken):
+            if self._must_ask:
+                self._ask(taken, self._engine.requests(self.place))
+                self._has_asked = True
+            if self.waiting:
+                break
             if taken.records >= most_records and not self._backlog:
                 break
             if self._backlog:
@@ -184,6 +190,20 @@ class Partition:
     def give_up(self, series: SeriesKey) -> None:
         """Go on without the model that the partition waits for."""
         self.waiting.discard(series)
+
+    @property
+    def _must_ask(self) -> bool:
+        """Whether the silent replay has just ended: the trainings that it has left due are asked for now.
+
+        A worker that died while its last candle's training ran goes on as if it had not.
+        """
+        return self.live and not self._has_asked
+
+    def _ask(self, taken: Taken, requests: Iterable[TrainingRequest]) -> None:
+        for request in requests:
+            taken.requests.append(request)
+            if self.barrier:
+                self.waiting.add(request.series)
 
     def _passes_installations(self, taken: Taken) -> bool:
         """Apply the installations that are due; false if candles wait in the engine that come before one."""
@@ -241,6 +261,4 @@ class Partition:
         if live:
             taken.outcomes[format, admitted.outcome] += 1
         if admitted.request is not None:
-            taken.requests.append(admitted.request)
-            if self.barrier:
-                self.waiting.add(candle.series)
+            self._ask(taken, [admitted.request])

@@ -37,7 +37,8 @@ class Trained(NamedTuple):
     milliseconds: int
     error: str | None
     hopeless: bool = False
-    """Whether the fit itself gave the error: the same candles give it again. Else it was its process."""
+    """Whether the fit itself gave the error: it is not tried again with the same candles, but asked for again
+    with the next one. Else it was its process, or the store."""
 
 
 Job = tuple[Asked, TrainingSet]
@@ -221,7 +222,7 @@ class Trainer:
                 error = str(damaged)
         trained = Trained(asked.request, model, result.path, result.milliseconds, error, result.hopeless)
         self._finished.append((asked, trained))
-        if error is None:
+        if error is None or result.hopeless:
             self._queue.succeeded(asked)
         elif self._queue.wants(asked):
             delay = self._queue.failed(asked)

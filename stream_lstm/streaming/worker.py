@@ -29,6 +29,7 @@ from stream_lstm.streaming.pace import Pace
 from stream_lstm.streaming.partition import Partition, Taken, TopicPartition
 from stream_lstm.streaming.publisher import Publisher, Said
 from stream_lstm.streaming.rebalance import Assigned, Change, Revoked
+from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.restore import Loaded, Restorer
 from stream_lstm.streaming.telemetry import Telemetry
 from stream_lstm.streaming.trainer import Trainer
@@ -73,6 +74,8 @@ class Worker:
     _pace: Pace = field(default_factory=Pace, init=False)
     _replaying: dict[TopicPartition, Loaded] = field(default_factory=dict, init=False)
     _held: set[TopicPartition] = field(default_factory=set, init=False)
+    _unfinished: dict[TopicPartition, list[Record]] = field(default_factory=dict, init=False)
+    """What was said about the first candles of a record that holds more of them."""
     _losses: Counter[TopicPartition] = field(default_factory=Counter, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -162,6 +165,7 @@ class Worker:
             self.partitions.pop(place, None)
             self._replaying.pop(place, None)
             self._held.discard(place)
+            self._unfinished.pop(place, None)
 
     def _restart(self, partitions: Iterable[TopicPartition]) -> None:
         """Restore partitions whose state is ahead of the log, or behind its beginning."""
@@ -245,15 +249,23 @@ class Worker:
     def _leaving(
         self, taken: Mapping[TopicPartition, Taken], said: Mapping[object, Outputs]
     ) -> dict[TopicPartition, Said]:
-        """Records and next offset of every live partition that has moved."""
+        """Records and next offset of every live partition that has moved.
+
+        What rests on one record leaves together: no offset lies between its candles.
+        """
         leaving: dict[TopicPartition, Said] = {}
         for place, one in taken.items():
             self.telemetry.taken(one)
-            if not self.partitions[place].live:
+            partition = self.partitions[place]
+            if not partition.live:
                 continue
             letters = [self.dead_letters.letter(place, record, mistake) for record, mistake in one.dead]
             outputs = self.encoder.outputs(said[place]) if place in said else []
-            leaving[place] = ([*letters, *outputs], self.partitions[place].next_offset)
+            records = [*self._unfinished.pop(place, []), *letters, *outputs]
+            if partition.position.candles:
+                self._unfinished[place] = records
+            else:
+                leaving[place] = (records, partition.next_offset)
         return leaving
 
     async def _publish(self, leaving: Mapping[TopicPartition, Said], said: Iterable[Outputs]) -> None:

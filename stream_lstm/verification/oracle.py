@@ -66,12 +66,9 @@ class Oracle:
     def _train(self, key: SeriesKey) -> Iterator[Record]:
         """Train what is due and install it: the next candle is answered by it."""
         data = self._engine.training_set(key)
-        if data is None:
+        outcome = fit_each(self._engine.config.model, [data])[0] if data is not None else None
+        if outcome is None or isinstance(outcome, TrainingFailed):
             self._engine.give_up(key)
-            self._partition.give_up(key)
-            return
-        (outcome,) = fit_each(self._engine.config.model, [data])
-        if isinstance(outcome, TrainingFailed):
             self._partition.give_up(key)
             return
         model = from_safetensors(to_safetensors(outcome.trained_in(0)))

@@ -93,6 +93,20 @@ async def turn_until(worker: Worker, reached: Callable[[], bool]) -> None:
             await worker.turn()
 
 
+async def turn_for(worker: Worker, seconds: float) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await turn_until(worker, lambda: False)
+
+
+async def assert_trained_on_time(scene: Scene) -> None:
+    """Whatever has happened: the candle after the one that made a training due is answered by its model."""
+    by_time = {one["asOf"]: one["modelInfo"]["modelType"] for one in await scene.predictions()}
+    types = [kind for _, kind in sorted(by_time.items())]
+    assert types == ["hybrid"] + ["har"] * (HOURS - WARM_UP)
+    assert len(await scene.events("model.trained")) == 2
+
+
 def at_end(worker: Worker, hours: int = HOURS) -> Callable[[], bool]:
     return lambda: any(partition.next_offset >= hours for partition in worker.partitions.values())
 
@@ -110,9 +124,7 @@ async def test_a_partition_that_is_lost_again_and_again_is_restored_after_pauses
             await publish(said)
 
         monkeypatch.setattr(worker.publisher, "publish_all", refuse)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3):
-                await turn_until(worker, lambda: False)
+        await turn_for(worker, seconds=3)
         assert 2 <= len(refused) <= 4  # at once, after 0.5, 1 and 2 seconds
         monkeypatch.undo()
         await turn_until(worker, at_end(worker))
@@ -155,24 +167,38 @@ async def test_a_publish_that_hangs_does_not_hold_a_worker_that_is_told_to_stop(
         assert worker.partitions == {}
 
 
-async def test_a_barrier_whose_trainings_all_fail_holds_no_partition(scene: Scene) -> None:
-    (scene.folder / "store").mkdir()
-    (scene.folder / "store" / "models").write_text("a file where the folder should be")
+async def test_a_barrier_waits_for_a_store_that_refuses_and_goes_on_with_its_model(scene: Scene) -> None:
+    blocked = scene.folder / "store" / "models"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where the folder should be")
     async with scene.worker(model="har", training__install="barrier") as (worker, _):
+        await turn_until(worker, lambda: bool(worker.partitions) and worker.trainer.seconds_per_training > 0)
+        await turn_for(worker, seconds=1.5)
+        assert not at_end(worker)()
+        assert "cannot save" in (await scene.events("model.training_failed"))[0]["data"]["error"]
+        blocked.unlink()
         await turn_until(worker, at_end(worker))
-    said = await scene.predictions()
-    assert len(said) == (HOURS - WARM_UP + 1) * HORIZONS
-    assert {one["modelInfo"]["modelType"] for one in said} == {"hybrid"}
-    assert "cannot save" in (await scene.events("model.training_failed"))[0]["data"]["error"]
+    await assert_trained_on_time(scene)
+
+
+async def test_a_barrier_that_died_while_it_waited_waits_again(scene: Scene) -> None:
+    blocked = scene.folder / "store" / "models"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where the folder should be")
+    options = {"model": "har", "training__install": "barrier"}
+    async with scene.worker(**options) as (worker, _):
+        await turn_until(worker, lambda: worker.trainer.seconds_per_training > 0)
+        assert await worker.group.committed(next(iter(worker.partitions)), Deadline(10)) == WARM_UP
+    blocked.unlink()
+    async with scene.worker(**options) as (worker, _):
+        await turn_until(worker, at_end(worker))
+    await assert_trained_on_time(scene)
 
 
 async def test_a_barrier_waits_for_its_model_before_the_next_candle(scene: Scene) -> None:
     async with scene.worker(model="har", training__install="barrier") as (worker, _):
         await turn_until(worker, at_end(worker))
-    by_time = {one["asOf"]: one["modelInfo"]["modelType"] for one in await scene.predictions()}
-    types = [kind for _, kind in sorted(by_time.items())]
-    assert types == ["hybrid"] + ["har"] * (HOURS - WARM_UP)
-    assert len(await scene.events("model.trained")) == 2
+    await assert_trained_on_time(scene)
 
 
 async def test_a_worker_with_nothing_to_read_hears_from_its_brokers(
@@ -180,8 +206,6 @@ async def test_a_worker_with_nothing_to_read_hears_from_its_brokers(
 ) -> None:
     async with scene.worker() as (worker, progress):
         monkeypatch.setattr(worker.restorer, "finished", list)  # it restores for ever
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3):
-                await turn_until(worker, lambda: False)
+        await turn_for(worker, seconds=3)
         assert worker.partitions == {}
         assert progress.livez()[1]["brokerSeconds"] < 2
