@@ -53,6 +53,7 @@ bench: $(VENV)/.peers  ## every benchmark, results in benchmarks/results
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/restore.py
 
 smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten seconds
 	rm -rf $(SMOKE)

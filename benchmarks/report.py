@@ -64,7 +64,7 @@ class Report:
     def publish(self, path: Path | None) -> None:
         """Print both tables and write `results/NAME.json`, or the given file."""
         machine, blas = describe_machine(), describe_blas()
-        console = Console(width=None if sys.stdout.isatty() else 120)
+        console = Console(width=None if sys.stdout.isatty() else 160)
         console.print(f"[bold]{self.name}[/bold]  " + ", ".join(map(str, machine.values())))
         console.print("BLAS: " + ", ".join(f"{name} {value}" for name, value in blas.items()))
         console.print(_row_table(self.rows))
@@ -169,7 +169,7 @@ def _ratio_table(ratios: Mapping[str, Ratio]) -> Table:
     for name, ratio in ratios.items():
         sign = "≥" if ratio.least else "≤"
         met = "[green]yes[/green]" if ratio.met else "[red]no[/red]"
-        table.add_row(name, f"{ratio.value:.2f}", f"{sign} {ratio.target:g}", met)
+        table.add_row(name, f"{ratio.value:.3g}", f"{sign} {ratio.target:g}", met)
     return table
 
 

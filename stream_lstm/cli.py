@@ -269,6 +269,7 @@ def verify(
         _print_json(found)
     else:
         typer.echo(f"{found['sentence']}, {kills} kills")
+        _warn(f"{found['repeats']} repeats, each the same to the byte")
     if found["first"] is not None:
         _warn(f"first difference: {found['first']}")
         sys.exit(EXIT_FAILED)

@@ -42,8 +42,9 @@ class Closing:
     ``contradictions`` counts, per format, the flags that time proved wrong.
     """
 
-    def __init__(self, close_grace_ms: int = 5_000) -> None:
+    def __init__(self, close_grace_ms: int = 5_000, most_series: int = 10_000) -> None:
         self.close_grace_ms = close_grace_ms
+        self.most_series = most_series
         self.clock_ms = -1
         self.contradictions: Counter[str] = Counter()
         self._places: dict[SeriesKey, _Place] = {}
@@ -55,7 +56,8 @@ class Closing:
 
         `record_ms` is the record's timestamp, `format` the name under which a contradiction counts. An
         update of an open time that has closed, or older than the pending bar, comes out at once. Raises
-        `BadCandle` (``phase_broken``), nothing changed, for an open time out of step with its series.
+        `BadCandle`, nothing changed, for an open time out of step with its series (``phase_broken``) and
+        for a new series beyond `most_series` (``too_many_series``).
         """
         place = self._place_of(update)
         event_ms = record_ms
@@ -100,6 +102,9 @@ class Closing:
         phase_ms = update.open_ms % update.step_ms
         place = self._places.get(update.series)
         if place is None:
+            if len(self._places) >= self.most_series:
+                told = f"{update.series} is one series more than the {self.most_series} of a partition"
+                raise BadCandle(reasons.TOO_MANY_SERIES, f"{told}: raise worker.series_per_partition")
             place = self._places[update.series] = _Place(phase_ms)
         elif place.phase_ms != phase_ms:
             _challenge(place, update)

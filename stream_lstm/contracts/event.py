@@ -87,6 +87,14 @@ class PartitionRebuilt(PartitionRestored):
     reason: Name
 
 
+class PartitionFull(Message):
+    """`partition.full`: it has as many series as it may have, candles of others are dead letters."""
+
+    topic: Name
+    partition: int = Field(ge=0)
+    series: int = Field(ge=1, description="How many it has.")
+
+
 class TopicResized(Message):
     """`topic.resized`: keys have moved to other partitions, and series begin anew there."""
 
@@ -118,6 +126,7 @@ DATA: Final[dict[str, type[Message]]] = {
     "series.stale": SeriesStale,
     "partition.restored": PartitionRestored,
     "partition.rebuilt": PartitionRebuilt,
+    "partition.full": PartitionFull,
     "topic.resized": TopicResized,
     "worker.started": WorkerStarted,
     "worker.stopped": WorkerStopped,

@@ -198,6 +198,8 @@ class Worker(Section):
     """Within this a worker that is told to stop has stopped. Kubernetes kills it after 30 s."""
     stall_timeout: Timeout = 60.0
     """Lag without progress for this long ends the process, so that it is started again."""
+    series_per_partition: int = Field(default=10_000, ge=1)
+    """Series of one partition at most: a bound for memory. Candles of further ones are dead letters."""
 
 
 class Log(Section):

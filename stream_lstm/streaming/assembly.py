@@ -106,6 +106,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         partitions=partitions,
         pin_of=pins,
         control=names.control,
+        most_series=settings.worker.series_per_partition,
         close_grace_ms=round(settings.closing.close_grace * 1000),
         barrier=settings.training.install == "barrier",
         stop_seconds=settings.worker.shutdown_timeout * _FOR_THE_LOOP,

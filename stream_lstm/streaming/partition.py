@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from stream_lstm.candles import reasons
 from stream_lstm.candles.closing import Closing
 from stream_lstm.candles.decode import decode
 from stream_lstm.candles.formats import NO_PIN, Pin
@@ -70,6 +71,8 @@ class Taken:
     """Candles by (format, outcome)."""
     dead: list[tuple[KafkaRecord, BadCandle]] = field(default_factory=list)
     requests: list[TrainingRequest] = field(default_factory=list)
+    filled_up: bool = False
+    """Whether a series was refused for the first time: the partition has as many as it may have."""
 
 
 class Partition:
@@ -84,6 +87,7 @@ class Partition:
         live_from: int,
         pin: Pin = NO_PIN,
         close_grace_ms: int = 5_000,
+        most_series: int = 10_000,
         barrier: bool = False,
         topic_partitions: int = 1,
         installations: Iterable[Installation] = (),
@@ -94,7 +98,7 @@ class Partition:
         """Offset from which on what is found is said; everything before is replayed silently."""
         self.barrier = barrier
         """Whether a due training holds the partition until its model is installed."""
-        self.closing = Closing(close_grace_ms)
+        self.closing = Closing(close_grace_ms, most_series)
         self.topic_partitions = topic_partitions
         """How many partitions its topic had when it was taken over."""
         self.waiting: set[SeriesKey] = set()
@@ -111,6 +115,7 @@ class Partition:
         self._installations = deque(sorted(installations, key=lambda one: one.at))
         self._parked: dict[SeriesKey, Model] = {}
         self._has_asked = False
+        self._is_full = False
 
     @property
     def position(self) -> Position:
@@ -232,6 +237,8 @@ class Partition:
             self._position = Position(record.offset + 1, 0)
         if live:
             taken.dead.extend((record, mistake) for mistake in mistakes)
+            if not self._is_full and any(one.reason == reasons.TOO_MANY_SERIES for one in mistakes):
+                self._is_full = taken.filled_up = True
             pending = len(decoded.updates) - (len(mistakes) - len(decoded.bad)) - len(closed)
             counts = {"bad": len(mistakes), "pending": max(pending, 0), f"skipped {decoded.skipped}": 0}
             if decoded.skipped:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from stream_lstm.candles.formats import Pin
 from stream_lstm.errors import BrokerError, PartitionLost
@@ -68,6 +68,8 @@ class Worker:
     control: str
     """A topic that is read by the group and holds no candles."""
     close_grace_ms: int
+    most_series: int
+    """Of a partition."""
     barrier: bool
     stop_seconds: float = 12.0
     """Within this `run` ends once it is told to."""
@@ -189,6 +191,7 @@ class Worker:
             live_from=start.live_from,
             pin=self.pin_of(place[0]),
             close_grace_ms=self.close_grace_ms,
+            most_series=self.most_series,
             barrier=self.barrier,
             topic_partitions=loaded.topic_partitions,
             installations=loaded.installations,
@@ -213,11 +216,10 @@ class Worker:
             del self._replaying[place]
             seconds, start = time.monotonic() - loaded.began, loaded.start
             kind = "partition.rebuilt" if loaded.rebuilt else "partition.restored"
-            data = {"topic": place[0], "partition": place[1], "offset": start.live_from}
-            data |= {"seconds": round(seconds, 3), "reason": start.reason}
+            data = {"offset": start.live_from, "seconds": round(seconds, 3), "reason": start.reason}
             log.log(logging.WARNING if loaded.rebuilt else logging.INFO, "%s-%d: %s", *place, kind)
             self.telemetry.restored(seconds)
-            self.publisher.publish_soon([self.encoder.own(kind, data, about=f"{place[0]}-{place[1]}")])
+            self._say(kind, place, data)
         self.progress.phase(restored=not self._replaying and not self.restorer.running)
 
     # -- records -----------------------------------------------------------------------------------
@@ -256,6 +258,8 @@ class Worker:
         leaving: dict[TopicPartition, Said] = {}
         for place, one in taken.items():
             self.telemetry.taken(one)
+            if one.filled_up:
+                self._tell_full(place)
             partition = self.partitions[place]
             if not partition.live:
                 continue
@@ -267,6 +271,16 @@ class Worker:
             else:
                 leaving[place] = (records, partition.next_offset)
         return leaving
+
+    def _tell_full(self, place: TopicPartition) -> None:
+        told = "%s-%d has %d series and takes no more; raise worker.series_per_partition or find their sender"
+        log.error(told, *place, self.most_series)
+        self._say("partition.full", place, {"series": self.most_series})
+
+    def _say(self, kind: str, place: TopicPartition, data: dict[str, Any]) -> None:
+        topic, partition = place
+        data = {"topic": topic, "partition": partition} | data
+        self.publisher.publish_soon([self.encoder.own(kind, data, about=f"{topic}-{partition}")])
 
     async def _publish(self, leaving: Mapping[TopicPartition, Said], said: Iterable[Outputs]) -> None:
         try:

@@ -72,6 +72,10 @@ def _rebuilt(said: contract.PartitionRebuilt) -> str:
     return f"{said.topic}-{said.partition} rebuilt, live from offset {said.offset:,}: {said.reason}"
 
 
+def _full(said: contract.PartitionFull) -> str:
+    return f"{said.topic}-{said.partition} has {said.series:,} series and takes no more"
+
+
 def _resized(said: contract.TopicResized) -> str:
     return (
         f"{said.topic} had {said.before} partitions and has {said.partitions}: keys have moved, "
@@ -89,6 +93,7 @@ _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     "series.stale": _stale,
     "partition.restored": _restored,
     "partition.rebuilt": _rebuilt,
+    "partition.full": _full,
     "topic.resized": _resized,
     "worker.started": lambda said: f"started, version {said.version}",
     "worker.stopped": lambda said: "stopped" + (f": {said.reason}" if said.reason else ""),

@@ -206,7 +206,7 @@ class _Run:
         return found
 
     def _settings(self) -> dict[str, object]:
-        """What a restarted worker reads again is everything: so its state is that of the engine alone."""
+        """Many checkpoints; a worker that finds none reads everything again, so its state is the engine's."""
         wanted = self.wanted
         records = 2 * wanted.candles * wanted.series + 1_000
         given: dict[str, object] = {
@@ -218,6 +218,7 @@ class _Run:
             "inputs": [{"topic": self.topic}],
             "start_at": "earliest",
             "store.url": (self.folder / "store").as_uri(),
+            "store.checkpoint_interval": "3s",
             "metrics.host": "127.0.0.1",
             "metrics.port": "0",
             "commit_interval": "1s",

@@ -300,3 +300,13 @@ def test_any_interleaving_ends_with_the_same_candles(seed: int, data: st.DataObj
     came |= {(closed.series, closed.open_ms): closed for closed in last}
     said = {(update.series, update.open_ms): Closed(*update[:8]) for _, update in a + b}
     assert came == said
+
+
+def test_a_series_beyond_the_most_is_refused_and_moves_nothing() -> None:
+    closing = Closing(close_grace_ms=5_000, most_series=1)
+    closing.offer(bar(0), at(0.1))
+    with pytest.raises(BadCandle, match="AUSDT:1h is one series more than the 1 of a partition") as refused:
+        closing.offer(bar(0, series=HOURLY, step=60 * MINUTE), at(5))
+    assert refused.value.reason == reasons.TOO_MANY_SERIES
+    assert closing.clock_ms == at(0.1)
+    assert opens(closing.offer(bar(1), at(1))) == [("A", 0)]

@@ -28,6 +28,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "offset": 12,
         "reason": "offset not in the log",
     },
+    "partition.full": {"topic": "candles", "partition": 3, "series": 10_000},
     "topic.resized": {"topic": "candles", "partition": 3, "before": 3, "partitions": 6},
     "worker.started": {"version": "0.1.0"},
     "worker.stopped": {"reason": "SIGTERM"},

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_lstm.candles import reasons
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
 from stream_lstm.forecasting.config import EngineConfig
@@ -231,3 +232,23 @@ def test_one_record_that_closes_many_bars_is_committed_only_when_all_are_taken(b
     _, turns = drain(partition, engine, 4)
     assert sum(turn.closed for turn in turns) == 7
     assert partition.next_offset == 11
+
+
+def test_a_partition_that_is_full_says_so_once_and_goes_on_with_the_series_that_it_has() -> None:
+    partition, engine = opened(most_series=2)
+    partition.feed(records(3, ("AAA", "BBB", "CCC", "DDD")), 0.0)
+    said, taken = drain(partition, engine, limit=1)
+    assert {closed.reason for one in taken for _, closed in one.dead} == {reasons.TOO_MANY_SERIES}
+    assert len([one for turn in taken for one in turn.dead]) == 6
+    assert sum(turn.filled_up for turn in taken) == 1
+    assert {event.series.symbol for event in said.events} == {"AAA", "BBB"}
+
+
+def test_what_a_silent_replay_has_left_due_is_asked_for_when_it_ends() -> None:
+    rows = records(100)
+    partition, engine = opened(seek=0, live_from=100, model="har", barrier=True)
+    partition.feed(rows, 0.0)
+    _, taken = drain(partition, engine)
+    assert [request.need for turn in taken for request in turn.requests] == ["no model"]
+    assert partition.waiting
+    assert not partition.ready

@@ -55,6 +55,7 @@ OF_NO_SERIES = [
         PLACE | {"reason": "no checkpoint"},
         "candles-3 rebuilt, live from offset 12,345: no checkpoint",
     ),
+    ("partition.full", PLACE | {"series": 10_000}, "candles-3 has 10,000 series and takes no more"),
     (
         "topic.resized",
         {"topic": "candles", "partition": 3, "before": 3, "partitions": 6},
