@@ -24,6 +24,6 @@ def test_two_workers_under_three_kills_say_all_that_the_engine_says(tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["sentence"] == "ALL-RECORDS-DELIVERED 1608/1608, 0 lost, 0 doubled"
+    assert found["sentence"] == "ALL-RECORDS-DELIVERED 1616/1616, 0 lost, 0 doubled"
     assert (found["kills"], found["first"]) == (3, None)
     assert list(tmp_path.iterdir()) == []
