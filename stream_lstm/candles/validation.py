@@ -15,6 +15,10 @@ MAX_SYMBOL: Final = 64
 """Longest name of a symbol or an exchange, in characters."""
 MAX_BODY: Final = 1 << 20
 """Longest value that is parsed, in bytes."""
+LEAST_PRICE: Final = 1e-15
+MOST_PRICE: Final = 1e18
+"""The ratio of any two prices, and a volume, are still numbers in single precision."""
+MOST_VOLUME: Final = 1e30
 _SERIES_CACHED: Final = 1 << 17
 
 
@@ -46,7 +50,7 @@ def checked(raw: Raw, record_ms: int, pin: Pin) -> Update:
 def ohlcv(
     open_: Any, high: Any, low: Any, close: Any, volume: Any
 ) -> tuple[float, float, float, float, float]:
-    """The five as numbers: all finite, prices positive, volume not negative, the range consistent.
+    """The five as numbers: prices positive, volume not negative, none absurd, the range consistent.
 
     Takes numbers and numeric strings. Raises `BadCandle` otherwise.
     """
@@ -55,7 +59,11 @@ def ohlcv(
     low = _number("low", low)
     close = _number("close", close)
     volume = _number("volume", volume)
-    if not (0 < low <= open_ <= high < math.inf and low <= close <= high and 0 <= volume < math.inf):
+    if not (
+        LEAST_PRICE <= low <= open_ <= high <= MOST_PRICE
+        and low <= close <= high
+        and 0 <= volume <= MOST_VOLUME
+    ):
         _refuse({"open": open_, "high": high, "low": low, "close": close}, volume)
     return open_, high, low, close, volume
 
@@ -69,6 +77,11 @@ def _refuse(prices: dict[str, float], volume: float) -> NoReturn:
             raise BadCandle(reasons.NOT_POSITIVE, f"{name} is {value}: a price must be above zero")
     if volume < 0:
         raise BadCandle(reasons.NEGATIVE_VOLUME, f"volume is {volume}: it must not be negative")
+    if not (LEAST_PRICE <= min(prices.values()) and max(prices.values()) <= MOST_PRICE):
+        told = f"prices from {LEAST_PRICE:g} to {MOST_PRICE:g} are read"
+        raise BadCandle(reasons.ABSURD, f"prices are {[*prices.values()]}: {told}")
+    if volume > MOST_VOLUME:
+        raise BadCandle(reasons.ABSURD, f"volume is {volume}: volumes up to {MOST_VOLUME:g} are read")
     open_, high, low, close = prices.values()
     if high < low:
         raise BadCandle(reasons.HIGH_BELOW_LOW, f"high {high} is below low {low}")
