@@ -16,6 +16,8 @@ StreamLstmError
 └── EmbeddedKafkaError   the broker from pip could not be built or started
 """
 
+from collections.abc import Collection
+
 
 class StreamLstmError(Exception):
     """The root: what a command line shows as one line, without a traceback."""
@@ -74,7 +76,14 @@ class TopicMissing(BrokerError):
 
 
 class PartitionLost(BrokerError):
-    """A publish or commit failed after the state had advanced: the partition must be restored."""
+    """A publish or commit failed after the state had advanced: the partition must be restored.
+
+    ``partitions`` are those that are lost, (topic, partition) each; what else was in the call is published.
+    """
+
+    def __init__(self, message: str, partitions: Collection[tuple[str, int]] = ()) -> None:
+        super().__init__(message)
+        self.partitions = frozenset(partitions)
 
 
 class EmbeddedKafkaError(StreamLstmError):

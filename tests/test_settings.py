@@ -284,7 +284,6 @@ def test_a_secret_is_shown_by_nothing(toml: Write) -> None:
         (["worker.stall_timeout=20s"], r"not longer than kafka\.rebalance_timeout = 20s"),
         (['inputs=[{"topic":"p.predictions"}]', "topics.prefix=p."], r"p\.predictions is a topic of our own"),
         (['inputs=[{"topic":"a"},{"topic":"a"}]'], "a is there twice"),
-        (["delivery=exactly_once"], "not available yet"),
     ],
 )
 def test_impossible_settings_are_refused_with_the_arithmetic(overrides: list[str], told: str) -> None:

@@ -77,7 +77,7 @@ def _refuse(prices: dict[str, float], volume: float) -> NoReturn:
             raise BadCandle(reasons.NOT_POSITIVE, f"{name} is {value}: a price must be above zero")
     if volume < 0:
         raise BadCandle(reasons.NEGATIVE_VOLUME, f"volume is {volume}: it must not be negative")
-    if not (LEAST_PRICE <= min(prices.values()) and max(prices.values()) <= MOST_PRICE):
+    if not (min(prices.values()) >= LEAST_PRICE and max(prices.values()) <= MOST_PRICE):
         told = f"prices from {LEAST_PRICE:g} to {MOST_PRICE:g} are read"
         raise BadCandle(reasons.ABSURD, f"prices are {[*prices.values()]}: {told}")
     if volume > MOST_VOLUME:

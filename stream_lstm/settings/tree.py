@@ -65,7 +65,10 @@ class Settings(Section):
     start_at: Literal["latest", "earliest"] = "latest"
     """Where a group without committed offsets goes live: at the end, or at the beginning."""
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
-    """What a crash may do to the messages: repeat some, or (not available yet) nothing at all."""
+    """What a crash may do to the messages: repeat some, or, for readers with `read_committed`, nothing."""
+    max_transactional_partitions: int = Field(default=1_000, ge=1)
+    """Partitions of the inputs in all with which a worker starts under `exactly_once`: each that it owns has
+    a producer, with connections of its own."""
     commit_interval: Timeout = 5.0
     """How long the offset of records that caused no message may stay uncommitted."""
     horizons: Annotated[tuple[str, ...], AfterValidator(_different)] = ("1h", "4h", "1d", "7d")
@@ -98,7 +101,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for check in (_available, _no_circle, _history_suffices, _patient, _inputs_fit):
+        for check in (_no_circle, _history_suffices, _patient, _inputs_fit):
             check(self)
         return self
 
@@ -123,15 +126,6 @@ class Settings(Section):
     def source(self, name: str) -> str:
         """Who has set it: a file, an environment variable, `--set`, or `default`."""
         return self._sources.get(name, DEFAULT)
-
-
-def _available(settings: Settings) -> None:
-    if settings.delivery == "exactly_once":
-        raise Conflict(
-            "delivery = 'exactly_once' is not available yet; with 'at_least_once' a crash may repeat "
-            "messages, whose id and revision tell the repeats",
-            "delivery",
-        )
 
 
 def _no_circle(settings: Settings) -> None:

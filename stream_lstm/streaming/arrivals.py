@@ -1,7 +1,7 @@
 """A trained model on its way into a partition: said as a fact, in the log, and only then answering."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ class Arrivals:
     partitions: Mapping[TopicPartition, Partition]
 
     async def take(self, finished: list[Trained]) -> list[TopicPartition]:
-        """Install what has been trained; the partitions that must be restored because a publish failed."""
+        """Install what has been trained; the partitions that must be restored since a publish failed."""
         arrived: dict[TopicPartition, list[_Arrival]] = {}
         for trained in finished:
             place = self._place_of(trained)
@@ -60,16 +60,17 @@ class Arrivals:
             place: ([one.fact for one in models], self.partitions[place].next_offset)
             for place, models in arrived.items()
         }
+        lost: Collection[TopicPartition] = ()
         try:
             await self.publisher.publish_all(said)
         except PartitionLost as error:
             log.error("restoring: %s", error)
-            return list(said)
-        for place, models in arrived.items():
-            for trained, model, _ in models:
+            lost = error.partitions
+        for place in arrived.keys() - lost:
+            for trained, model, _ in arrived[place]:
                 self.partitions[place].install(trained.request.series, model)
                 self.telemetry.trained(trained, "trained")
-        return []
+        return list(lost)
 
     def _place_of(self, trained: Trained) -> TopicPartition | None:
         """Where the series is live and waits for it; None if it has moved, or has that model already."""

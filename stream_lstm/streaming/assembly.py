@@ -20,10 +20,11 @@ from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
+from stream_lstm.streaming.exactly_once import ExactlyOnce
 from stream_lstm.streaming.group import GroupConfig, GroupConsumer
 from stream_lstm.streaming.lookout import Lookout
 from stream_lstm.streaming.partition import Partition, TopicPartition
-from stream_lstm.streaming.publisher import AtLeastOnce
+from stream_lstm.streaming.publisher import AtLeastOnce, Publisher
 from stream_lstm.streaming.restore import RestoreConfig, Restorer
 from stream_lstm.streaming.saved_state import SavedStates
 from stream_lstm.streaming.staleness import Staleness
@@ -47,7 +48,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
     names, connection = TopicNames(settings.topics.prefix), connection_of(settings)
     worker_id = settings.worker.instance or f"{platform.node()}-{os.getpid()}-{uuid4().hex[:6]}"
     group = GroupConsumer(connection, _group(settings, names))
-    publisher = AtLeastOnce(connection, group, names.produced, commit_interval_s=settings.commit_interval)
+    publisher = _publisher(settings, connection, group, names)
     engine = Engine(settings.engine())
     encoder = Encoder(settings.kafka.group, worker_id)
     telemetry = Telemetry(metrics, settings.confidence)
@@ -110,6 +111,23 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         close_grace_ms=round(settings.closing.close_grace * 1000),
         barrier=settings.training.install == "barrier",
         stop_seconds=settings.worker.shutdown_timeout * _FOR_THE_LOOP,
+    )
+
+
+def _publisher(
+    settings: Settings, connection: KafkaConnection, group: GroupConsumer, names: TopicNames
+) -> Publisher:
+    interval_s = settings.commit_interval
+    if settings.delivery == "at_least_once":
+        return AtLeastOnce(connection, group, names.produced, commit_interval_s=interval_s)
+    return ExactlyOnce(
+        connection,
+        group,
+        names.produced,
+        settings.kafka.group,
+        transaction_timeout_s=settings.kafka.session_timeout,
+        most_partitions=settings.max_transactional_partitions,
+        commit_interval_s=interval_s,
     )
 
 

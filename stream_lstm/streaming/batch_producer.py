@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
@@ -35,6 +35,15 @@ def key_hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
+class Transactions(NamedTuple):
+    """As whom a producer makes transactions."""
+
+    id: str
+    """`transactional.id`: whoever starts with the same one later ends those of whoever had it before."""
+    timeout_s: float
+    """Age at which the broker aborts one that nobody has ended."""
+
+
 class BatchProducer:
     """Sends records of many partitions together and knows when the brokers have them.
 
@@ -42,9 +51,13 @@ class BatchProducer:
     one call sends to a partition comes after what the call before sent there.
     """
 
-    def __init__(self, connection: KafkaConnection, topics: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: KafkaConnection, topics: Mapping[str, str], transactions: Transactions | None = None
+    ) -> None:
+        """With `transactions` nothing is sent but by `transact`."""
         self._connection = connection
         self._topics = topics
+        self._transactions = transactions
         self._producer: AIOKafkaProducer | None = None
         self._turn = asyncio.Lock()
         self._keyless = 0
@@ -57,6 +70,7 @@ class BatchProducer:
             # Predictions shrink to a third at 700 MB/s; aiokafka's lz4 is its slowest level, at 70.
             compression_type="snappy" if find_spec("cramjam") else None,
             max_batch_size=BATCH_BYTES,
+            **self._transactional(),
         )
         try:
             await start_with_backoff(producer, "the producer", deadline)
@@ -93,6 +107,32 @@ class BatchProducer:
             # A refused batch leaves a hole in the sequence numbers: this producer can send no more.
             await self.stop(deadline)
             raise PartitionLost(f"{self._connection.bootstrap_servers} refused a batch: {error!r}") from error
+
+    async def transact(
+        self, records: Sequence[Record], offsets: Mapping[Place, int], group: str, deadline: Deadline
+    ) -> None:
+        """Records and next offsets of a group's inputs in one transaction: all of it, or nothing.
+
+        Raises `PartitionLost` if it is not known to be committed by the deadline. This producer is of no
+        use any more then, and is to be stopped.
+        """
+        assert self._producer is not None
+        try:
+            async with asyncio.timeout(deadline.remaining()):
+                await self._producer.begin_transaction()
+                await self._deliver(await self._fill(records))
+                given = {TopicPartition(*place): offset for place, offset in offsets.items()}
+                await self._producer.send_offsets_to_transaction(given, group)
+                await self._producer.commit_transaction()
+        except (TimeoutError, KafkaError, AssertionError) as error:  # an assertion: it was dead already
+            told = "not ended in time" if isinstance(error, TimeoutError) else repr(error)
+            raise PartitionLost(f"transaction at {self._connection.bootstrap_servers}: {told}") from error
+
+    def _transactional(self) -> dict[str, Any]:
+        if self._transactions is None:
+            return {}
+        id, timeout_s = self._transactions
+        return {"transactional_id": id, "transaction_timeout_ms": round(timeout_s * 1000)}
 
     async def _fill(self, records: Iterable[Record]) -> dict[Place, list[Any]]:
         """Batches per place, in the order of the records."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from aiokafka import TopicPartition
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.log_reader import LogReader
+from stream_lstm.streaming.log_reader import LogReader, Span
 
 log = logging.getLogger(__name__)
 
@@ -85,23 +86,43 @@ def parse(value: bytes | None) -> Fact | None:
         raise ValueError(f"an event with appliedAt that is no fact: {error!r}") from error
 
 
-async def read_facts(connection: KafkaConnection, topic: str, deadline: Deadline) -> list[Fact]:
-    """All facts that `topic` holds as of now, newest last. Raises `BrokerError` at the deadline.
+class FactLog:
+    """The facts of a topic, read as far as it is written; each reading goes on where the last one ended."""
 
-    Newest by the time of their records; those of one series are in the order in which they were said.
-    """
-    found: list[tuple[int, Fact]] = []
-    async with LogReader(connection, deadline) as reader:
-        spans = await reader.spans(await reader.partitions(topic))
-        async for record in reader.read(spans):
-            try:
-                fact = parse(record.value)
-            except ValueError as error:
-                log.warning("%s-%d offset %d: %s", topic, record.partition, record.offset, error)
-                continue
-            if fact is not None:
-                found.append((record.timestamp, fact))
-    return [fact for _, fact in sorted(found, key=lambda entry: entry[0])]
+    def __init__(self, connection: KafkaConnection, topic: str) -> None:
+        self.topic = topic
+        self._connection = connection
+        self._found: list[tuple[int, Fact]] = []
+        self._next: dict[TopicPartition, int] = {}
+
+    async def read(self, deadline: Deadline) -> list[Fact]:
+        """All facts that are in the log now, newest last. Raises `BrokerError` at the deadline.
+
+        Newest by the time of their records; those of one series are in the order in which they were said.
+        Waits for transactions that are open: what is in them may hold for a partition of ours.
+        """
+        found = []
+        async with LogReader(self._connection, deadline) as reader:
+            written = await reader.written(await reader.partitions(self.topic))
+            spans = {
+                at: Span(max(span.start, self._next.get(at, 0)), span.stop) for at, span in written.items()
+            }
+            async for record in reader.read(spans):
+                try:
+                    fact = parse(record.value)
+                except ValueError as error:
+                    log.warning("%s-%d offset %d: %s", self.topic, record.partition, record.offset, error)
+                    continue
+                if fact is not None:
+                    found.append((record.timestamp, fact))
+        self._next |= {at: span.stop for at, span in spans.items()}
+        self._found = sorted([*self._found, *found], key=lambda entry: entry[0])
+        return [fact for _, fact in self._found]
+
+
+async def read_facts(connection: KafkaConnection, topic: str, deadline: Deadline) -> list[Fact]:
+    """`FactLog.read`, once."""
+    return await FactLog(connection, topic).read(deadline)
 
 
 def by_partition(facts: Iterable[Fact]) -> dict[tuple[str, int], list[Fact]]:

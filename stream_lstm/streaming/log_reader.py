@@ -37,17 +37,7 @@ class LogReader:
         self._consumer: AIOKafkaConsumer = None
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            **self._connection.client_options(),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-        )
-        try:
-            await start_with_backoff(self._consumer, "a reader", self._deadline)
-        except BaseException:
-            await bounded_stop(self._consumer, _STOP_SECONDS)
-            raise
+        self._consumer = await self._started("read_committed")
         return self
 
     async def __aexit__(
@@ -63,11 +53,15 @@ class LogReader:
 
     async def spans(self, partitions: Iterable[Place]) -> dict[TopicPartition, Span]:
         """What is in the log now; it stops before the first transaction that is still open."""
-        places = [TopicPartition(*partition) for partition in partitions]
-        what = f"the offsets of {', '.join(sorted({place.topic for place in places}))}"
-        starts = await self._bounded(self._consumer.beginning_offsets(places), what)
-        stops = await self._bounded(self._consumer.end_offsets(places), what)
-        return {place: Span(starts[place], stops[place]) for place in places}
+        return await self._spans(self._consumer, partitions)
+
+    async def written(self, partitions: Iterable[Place]) -> dict[TopicPartition, Span]:
+        """What is in the log now, open transactions included: to read it waits until they have ended."""
+        consumer = await self._started("read_uncommitted")
+        try:
+            return await self._spans(consumer, partitions)
+        finally:
+            await bounded_stop(consumer, _STOP_SECONDS)
 
     async def offset_at(self, partition: Place, time_ms: int) -> int | None:
         """The first offset whose timestamp is at or after `time_ms`; None if all are before."""
@@ -95,6 +89,29 @@ class LogReader:
                 if await self._consumer.position(place) >= left[place].stop:
                     self._consumer.pause(place)
                     del left[place]
+
+    async def _started(self, isolation: str) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            **self._connection.client_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level=isolation,
+        )
+        try:
+            await start_with_backoff(consumer, "a reader", self._deadline)
+        except BaseException:
+            await bounded_stop(consumer, _STOP_SECONDS)
+            raise
+        return consumer
+
+    async def _spans(
+        self, consumer: AIOKafkaConsumer, partitions: Iterable[Place]
+    ) -> dict[TopicPartition, Span]:
+        places = [TopicPartition(*partition) for partition in partitions]
+        what = f"the offsets of {', '.join(sorted({place.topic for place in places}))}"
+        starts = await self._bounded(consumer.beginning_offsets(places), what)
+        stops = await self._bounded(consumer.end_offsets(places), what)
+        return {place: Span(starts[place], stops[place]) for place in places}
 
     async def _fetch(self, left: Mapping[TopicPartition, Span]) -> dict[TopicPartition, list[ConsumerRecord]]:
         what = f"records of {', '.join(sorted({place.topic for place in left}))}"

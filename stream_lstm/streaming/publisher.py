@@ -3,27 +3,20 @@
 Three verbs: `open` a partition, `publish` what it says together with its next offset, `close` it.
 """
 
-import asyncio
-import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Final, Protocol
+from typing import Protocol
 
 from stream_lstm.errors import BrokerError, PartitionLost
 from stream_lstm.streaming.batch_producer import BatchProducer
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.loose import Loose
 from stream_lstm.streaming.records import Record
-
-log = logging.getLogger(__name__)
 
 TopicPartition = tuple[str, int]
 Said = tuple[Sequence[Record], int]
 """What one partition says, and its next offset after that."""
-
-_LOOSE_LIMIT: Final = 10_000
-_LOOSE_PAUSE_SECONDS: Final = 1.0
 
 
 class Offsets(Protocol):
@@ -49,7 +42,10 @@ class Publisher(Protocol):
         """Take over a partition; returns its committed offset, None if there is none."""
 
     async def publish_all(self, said: Mapping[TopicPartition, Said]) -> None:
-        """Publish what several partitions said in one turn of the loop. Raises `PartitionLost`."""
+        """Publish what several partitions said in one turn of the loop.
+
+        Raises `PartitionLost`, which names those that must be restored; what the others said is out.
+        """
 
     def settled(self, partition: TopicPartition) -> bool:
         """Whether every offset that was given to `publish_all` for a partition is committed."""
@@ -86,24 +82,16 @@ class AtLeastOnce:
         self._clock = clock
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committed_at = clock()
-        self._loose: deque[Record] = deque()
-        self._loose_came = asyncio.Event()
-        self._loose_sender: asyncio.Task[None] | None = None
+        self._loose = Loose(self._producer, timeout_s)
 
     async def start(self, deadline: Deadline) -> None:
         """Connect, retrying until the deadline. Raises `BrokerError`."""
         await self._producer.start(deadline)
-        self._loose_sender = asyncio.create_task(self._send_loose_for_ever(), name="publish soon")
+        self._loose.start()
 
     async def stop(self, deadline: Deadline) -> None:
         """Send what `publish_soon` still holds, as far as the deadline allows, and disconnect."""
-        if self._loose_sender is not None:
-            self._loose_sender.cancel()
-            await asyncio.gather(self._loose_sender, return_exceptions=True)
-        try:
-            await self._send_loose(deadline)
-        except PartitionLost as error:
-            log.error("%d events of this worker are not published: %s", len(self._loose), error)
+        await self._loose.stop(deadline)
         await self._producer.stop(deadline)
 
     async def open(self, partition: TopicPartition) -> int | None:
@@ -130,7 +118,7 @@ class AtLeastOnce:
                 await self._commit(self._uncommitted, deadline)
         except BrokerError as error:
             self._forget(said)
-            raise PartitionLost(f"{_named(said)}: {error}") from error
+            raise PartitionLost(f"{named(said)}: {error}", [*said]) from error
 
     def settled(self, partition: TopicPartition) -> bool:
         """Whether no offset of a partition waits for its commit."""
@@ -151,13 +139,8 @@ class AtLeastOnce:
             self._forget(closing)
 
     def publish_soon(self, records: Iterable[Record]) -> None:
-        """Queue what rests on no offset; sent in order, again and again until acknowledged.
-
-        While the brokers are away the newest 10,000 are kept.
-        """
-        self._loose.extend(records)
-        self._drop_excess()
-        self._loose_came.set()
+        """Queue what rests on no offset."""
+        self._loose.put(records)
 
     async def _commit(self, offsets: Mapping[TopicPartition, int], deadline: Deadline) -> None:
         if offsets:
@@ -169,37 +152,8 @@ class AtLeastOnce:
         for partition in partitions:
             self._uncommitted.pop(partition, None)
 
-    async def _send_loose_for_ever(self) -> None:
-        while True:
-            await self._loose_came.wait()
-            self._loose_came.clear()
-            try:
-                await self._send_loose(Deadline(self.timeout_s))
-            except PartitionLost as error:
-                log.warning("%d events of this worker wait: %s", len(self._loose), error)
-                self._loose_came.set()
-                await asyncio.sleep(_LOOSE_PAUSE_SECONDS)
 
-    async def _send_loose(self, deadline: Deadline) -> None:
-        """Send what waits; keep it, in its order, if that fails or is cancelled."""
-        sending, self._loose = self._loose, deque()
-        try:
-            if sending:
-                await self._producer.send(sending, deadline)
-                sending = deque()
-        finally:
-            self._loose.extendleft(reversed(sending))
-            self._drop_excess()
-
-    def _drop_excess(self) -> None:
-        excess = len(self._loose) - _LOOSE_LIMIT
-        if excess > 0:
-            log.error("%d events of this worker are dropped: %d wait already", excess, _LOOSE_LIMIT)
-            for _ in range(excess):
-                self._loose.popleft()
-
-
-def _named(said: Iterable[TopicPartition]) -> str:
+def named(said: Iterable[TopicPartition]) -> str:
     """Some partitions by name, for a message."""
     names = [f"{topic}-{partition}" for topic, partition in said]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

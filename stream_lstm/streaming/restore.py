@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from aiokafka import ConsumerRecord
@@ -24,7 +25,7 @@ from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.facts import Fact, by_partition, read_facts
+from stream_lstm.streaming.facts import Fact, FactLog, by_partition
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.partition import Installation, Position, TopicPartition
 from stream_lstm.streaming.rewind import Start, find_start
@@ -163,6 +164,7 @@ class Restorer:
 
     async def _restore(self, place: TopicPartition, facts: "_Facts", began: float) -> Loaded:
         committed = await self._opener.open(place)
+        opened_at = time.monotonic()
         config, pin = self.config, self._pin_of(place[0])
 
         def steps_ms(record: ConsumerRecord) -> list[int]:
@@ -193,7 +195,7 @@ class Restorer:
         if found.checkpoint is not None and found.checkpoint.origin.partitions != count:
             self._tell_resized(place, found.checkpoint.origin.partitions, count)
         answering = {} if found.checkpoint is None else model_ids(found.checkpoint.state)
-        wanted = needed(await facts.of(place), Position(start.seek, 0), answering)
+        wanted = needed(await facts.of(place, opened_at), Position(start.seek, 0), answering)
         resumed = {one.series: one.model for one in await self._load(wanted.answering)}
         rebuilt = found.checkpoint is None and committed is not None
         rebuilt = rebuilt and (start.live_from != committed or start.seek > 0)
@@ -241,21 +243,25 @@ class Restorer:
 
 
 class _Facts:
-    """All facts, read once for the partitions that are restored together, again after a failure."""
+    """The facts for partitions that are restored together: read again for one that was opened since."""
 
     def __init__(self, connection: KafkaConnection, topic: str, timeout_s: float) -> None:
-        self._connection = connection
-        self._topic = topic
+        self._log = FactLog(connection, topic)
         self._timeout_s = timeout_s
         self._turn = asyncio.Lock()
-        self._known: dict[TopicPartition, list[Fact]] | None = None
+        self._read_at = -inf
+        self._known: dict[TopicPartition, list[Fact]] = {}
 
-    async def of(self, place: TopicPartition) -> list[Fact]:
-        """The facts of a partition, by position. Raises `BrokerError`."""
+    async def of(self, place: TopicPartition, opened_at: float) -> list[Fact]:
+        """The facts of a partition, by position: all that were said before it was opened.
+
+        `opened_at` by `time.monotonic`: whoever had it until then may have said some. Raises `BrokerError`.
+        """
         async with self._turn:
-            if self._known is None:
-                found = await read_facts(self._connection, self._topic, Deadline(self._timeout_s))
-                self._known = by_partition(found)
+            if self._read_at <= opened_at:
+                began = time.monotonic()
+                self._known = by_partition(await self._log.read(Deadline(self._timeout_s)))
+                self._read_at = began
         return self._known.get(place, [])
 
 

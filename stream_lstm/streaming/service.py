@@ -13,6 +13,7 @@ from typing import Final
 
 from threadpoolctl import threadpool_limits
 
+from stream_lstm.errors import SettingsError
 from stream_lstm.observability.logging import announce
 from stream_lstm.observability.metrics import Metrics, build_info
 from stream_lstm.observability.progress import Progress
@@ -150,6 +151,15 @@ async def _stop(worker: Worker, deadline: Deadline) -> None:
     await worker.publisher.stop(deadline)
 
 
+def _check_partitions(partitions: int, most: int) -> None:
+    if partitions > most:
+        raise SettingsError(
+            f"the inputs have {partitions} partitions, and delivery = 'exactly_once' takes a producer for "
+            f"each that a worker owns: at most max_transactional_partitions = {most}; raise it, or use "
+            "topics with several series in a partition, or 'at_least_once'"
+        )
+
+
 async def _start(worker: Worker, settings: Settings) -> None:
     patience = Deadline(_PATIENCE_SECONDS)
     topics = [each.topic for each in settings.inputs if each.topic is not None]
@@ -157,6 +167,8 @@ async def _start(worker: Worker, settings: Settings) -> None:
     names = TopicNames(settings.topics.prefix)
     found = await topic_admin.check(connection_of(settings), names, topics, patterns, patience)
     log.info("inputs: %s", ", ".join(f"{topic} ({count} partitions)" for topic, count in found.items()))
+    if settings.delivery == "exactly_once":
+        _check_partitions(sum(found.values()), settings.max_transactional_partitions)
     await worker.publisher.start(patience)
     await worker.group.start(patience)
     worker.trainer.start()

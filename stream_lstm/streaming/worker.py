@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -111,7 +111,7 @@ class Worker:
             leaving = self._leaving(taken, said)
         if taken:
             self.telemetry.turned(self._pace.seconds)
-        await self._publish(leaving, said.values())
+        await self._publish(leaving, said)
         self.checkpointer.look()
         for place, one in taken.items():
             if place in self.partitions:  # not if it was lost just now
@@ -144,13 +144,13 @@ class Worker:
         When the time is over somebody else may own them already, whose offsets must not be turned back.
         """
         places = _plain(partitions)
+        self.restorer.cancel(places)
         try:
             async with asyncio.timeout(seconds):
                 await self.publisher.close(places, commit=seconds > 0)
         except (BrokerError, TimeoutError) as error:
             told = str(error) or "no answer in time"
-            log.warning("offsets are not committed, the next owner repeats some messages: %s", told)
-        self.restorer.cancel(places)
+            log.warning("offsets are not committed, the next owner begins a little earlier: %s", told)
         self._drop(places)
         for place in places:
             self._losses.pop(place, None)
@@ -282,17 +282,20 @@ class Worker:
         data = {"topic": topic, "partition": partition} | data
         self.publisher.publish_soon([self.encoder.own(kind, data, about=f"{topic}-{partition}")])
 
-    async def _publish(self, leaving: Mapping[TopicPartition, Said], said: Iterable[Outputs]) -> None:
+    async def _publish(
+        self, leaving: Mapping[TopicPartition, Said], said: Mapping[Hashable, Outputs]
+    ) -> None:
+        lost: Collection[TopicPartition] = ()
         try:
             await self.publisher.publish_all(leaving)
         except PartitionLost as error:
             log.error("restoring: %s", error)
-            self._restart(leaving)
-        else:
-            self.telemetry.published(said)
-            for place, (records, _) in leaving.items():
-                if records:
-                    self._losses.pop(place, None)
+            lost = error.partitions
+            self._restart(lost)
+        self.telemetry.published(outputs for place, outputs in said.items() if place not in lost)
+        for place, (records, _) in leaving.items():
+            if records and place not in lost:
+                self._losses.pop(place, None)
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ class Log:
         assert series is not None
         assert series.model is None, "the fact comes before the model"
         if self.refuses:
-            raise PartitionLost("no answer")
+            raise PartitionLost("no answer", [*said])
         for records, offset in said.values():
             self.said += records
             self.offsets.append(offset)

@@ -120,7 +120,7 @@ async def test_a_partition_that_is_lost_again_and_again_is_restored_after_pauses
         async def refuse(said: Mapping[Any, Any]) -> None:
             if any(records for records, _ in said.values()):
                 refused.append(said)
-                raise PartitionLost("too large")
+                raise PartitionLost("too large", [*said])
             await publish(said)
 
         monkeypatch.setattr(worker.publisher, "publish_all", refuse)
