@@ -230,20 +230,19 @@ async def test_a_broker_that_is_gone_costs_the_partitions_and_holds_nobody(
     topic = TopicSpec(name=f"{prefix}scores", partitions=1, retention_ms=FOR_EVER)
     await topic_admin.create(connection, [topic], Deadline(20))
     async with AIOKafkaConsumer(**connection.client_options(), group_id=prefix) as consumer:
-        publisher = ExactlyOnce(
-            connection, Offsets(consumer), {"scores": f"{prefix}scores"}, prefix, timeout_s=3.0
-        )
+        publisher = ExactlyOnce(connection, Offsets(consumer), {"scores": topic.name}, prefix)
         await publisher.start(Deadline(20))
-        place = ("candles", 0)
+        place = (topic.name, 0)
         await publisher.open(place)
         await publisher.publish_all({place: (said(b"1"), 1)})
+        publisher.timeout_s = 3.0
         private_kafka.kill()
         try:
-            async with asyncio.timeout(12):
+            async with asyncio.timeout(20):
                 with pytest.raises(PartitionLost, match="not ended in time"):
                     await publisher.publish_all({place: (said(b"2"), 2)})
                 with pytest.raises(BrokerError):
                     await publisher.open(place)
-                await publisher.stop(Deadline(3))
+                await publisher.stop(Deadline(8))
         finally:
             private_kafka.start()
