@@ -167,8 +167,10 @@ async def test_exactly_once_a_partition_that_was_taken_away_is_restored_and_the_
         assert worker.partitions == {(other_topic, 0): left}
         await turn_until(
             worker,
-            lambda: (scene.candles, 0) in worker.partitions
-            and worker.partitions[scene.candles, 0].next_offset >= HOURS + 2,
+            lambda: (
+                (scene.candles, 0) in worker.partitions
+                and worker.partitions[scene.candles, 0].next_offset >= HOURS + 2
+            ),
         )
         assert worker.partitions[other_topic, 0] is left
         await another.stop(Deadline(5))
@@ -181,7 +183,7 @@ async def test_exactly_once_refuses_more_partitions_than_allowed_at_the_start(
 ) -> None:
     inputs = f'[{{"topic": "{scene.candles}"}}, {{"topic": "{other_topic}"}}]'
     options = {"delivery": "exactly_once", "max_transactional_partitions": "1", "inputs": inputs}
-    with pytest.raises(SettingsError, match="inputs have 2 partitions.*max_transactional_partitions = 1"):
+    with pytest.raises(SettingsError, match=r"inputs have 2 partitions.*max_transactional_partitions = 1"):
         async with scene.worker(**options):
             pass
 
