@@ -22,7 +22,7 @@ class Setting(NamedTuple):
 def describe(settings: Settings) -> list[Setting]:
     """Every setting with its value, who has set it and what it means.
 
-    >>> describe(Settings())[4][:3]
+    >>> describe(Settings())[5][:3]
     ('horizons', '["1h", "4h", "1d", "7d"]', 'default')
     """
     tree = settings.model_dump(mode="json", exclude_none=True)

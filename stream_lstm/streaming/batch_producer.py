@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 BATCH_BYTES: Final = 512 * 1024
 """Size at which a batch is full, before compression: half of what a broker accepts by default."""
 _STOP_SECONDS: Final = 3.0
+_RETRY_MS: Final = 10
+"""A broker that is still ending the last transaction of a producer refuses the next one for that long."""
 
 Place = tuple[str, int]
 """A real topic and its partition."""
@@ -120,9 +122,11 @@ class BatchProducer:
         try:
             async with asyncio.timeout(deadline.remaining()):
                 await self._producer.begin_transaction()
-                await self._deliver(await self._fill(records))
                 given = {TopicPartition(*place): offset for place, offset in offsets.items()}
-                await self._producer.send_offsets_to_transaction(given, group)
+                await asyncio.gather(
+                    self._deliver(await self._fill(records)),
+                    self._producer.send_offsets_to_transaction(given, group),
+                )
                 await self._producer.commit_transaction()
         except (TimeoutError, KafkaError, AssertionError) as error:  # an assertion: it was dead already
             told = "not ended in time" if isinstance(error, TimeoutError) else repr(error)
@@ -132,7 +136,11 @@ class BatchProducer:
         if self._transactions is None:
             return {}
         id, timeout_s = self._transactions
-        return {"transactional_id": id, "transaction_timeout_ms": round(timeout_s * 1000)}
+        return {
+            "transactional_id": id,
+            "transaction_timeout_ms": round(timeout_s * 1000),
+            "retry_backoff_ms": _RETRY_MS,
+        }
 
     async def _fill(self, records: Iterable[Record]) -> dict[Place, list[Any]]:
         """Batches per place, in the order of the records."""

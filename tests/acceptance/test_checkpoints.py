@@ -70,6 +70,7 @@ def saved_segments(folder: Path) -> int:
     return len(list((folder / "store" / "checkpoints").rglob("segment-*")))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_killed_workers_go_on_from_their_checkpoints_to_the_bit(application: Any) -> None:
     market = a_market()

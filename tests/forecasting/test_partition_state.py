@@ -1,5 +1,7 @@
 """A partition taken out of one engine and put into another goes on to the bit."""
 
+import copy
+import functools
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,12 @@ def fitted(made: Engine, name: str = "har") -> dict[Any, Model]:
 
 
 def running() -> tuple[Engine, dict[Any, Model], list[list[Closed]]]:
+    """An engine of one's own in the state of `_running`."""
+    return copy.deepcopy(_running())
+
+
+@functools.cache
+def _running() -> tuple[Engine, dict[Any, Model], list[list[Closed]]]:
     """Three series in the middle of their lives, one of another interval, one just begun, beside others."""
     made = engine(history_candles=600)
     rows = [candles(symbol, count=1_400, seed=seed) for seed, symbol in enumerate(SYMBOLS, start=1)]
