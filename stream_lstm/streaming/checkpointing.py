@@ -62,6 +62,17 @@ class Checkpointer:
                 self._begin(place, partition, self.store)
                 return
 
+    async def save_all(self) -> None:
+        """Save every partition that has something new, one after the other: before a worker ends."""
+        if self.store is None:
+            return
+        for place, partition in self.partitions.items():
+            if place in self._writing:
+                await asyncio.wait({self._writing[place]})
+            if partition.live and self._has_news(place, partition, self._progress(place)):
+                self._begin(place, partition, self.store)
+                await asyncio.wait({self._writing[place]})
+
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Partitions that are not ours any more, or begin anew. What is being written is finished."""
         for place in places:
@@ -75,17 +86,22 @@ class Checkpointer:
     def _is_due(self, place: TopicPartition, partition: Partition, now: float) -> bool:
         if not partition.live:
             return False
+        known = self._progress(place)
+        return now >= known.due and place not in self._writing and self._has_news(place, partition, known)
+
+    def _has_news(self, place: TopicPartition, partition: Partition, known: _Progress) -> bool:
+        """Whether candles have closed since the last one, and nothing of them is half done."""
+        return (
+            partition.candles > known.candles and partition.between_records and self.publisher.settled(place)
+        )
+
+    def _progress(self, place: TopicPartition) -> _Progress:
         known = self._known.get(place)
         if known is None:
             share = zlib.crc32(f"{place[0]}-{place[1]}".encode()) / 2**32
-            known = self._known[place] = _Progress(now + self.interval_s * (1 - _JITTER * share), 0)
-        return (
-            now >= known.due
-            and place not in self._writing
-            and partition.candles > known.candles
-            and partition.between_records
-            and self.publisher.settled(place)
-        )
+            due = self.clock() + self.interval_s * (1 - _JITTER * share)
+            known = self._known[place] = _Progress(due, 0)
+        return known
 
     def _begin(self, place: TopicPartition, partition: Partition, store: CheckpointStore) -> None:
         known = self._known[place]

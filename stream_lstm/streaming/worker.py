@@ -93,7 +93,7 @@ class Worker:
             if not stop.is_set():
                 raise
             log.error("the last turn does not end: the next owner says again what it said")
-        await self._give_up(list(self.partitions), self.stop_seconds / 2)
+        await self._give_up(list(self.partitions), self.stop_seconds / 2, save=True)
 
     async def turn(self) -> None:
         """Once around the loop."""
@@ -138,8 +138,10 @@ class Worker:
             log.error("%s-%d: position %d is not in the log any more", *change.partition, change.offset)
             self._restart([change.partition])
 
-    async def _give_up(self, partitions: Iterable[TopicPartition], seconds: float) -> None:
-        """Commit what is published and forget partitions, for whoever owns them next.
+    async def _give_up(
+        self, partitions: Iterable[TopicPartition], seconds: float, *, save: bool = False
+    ) -> None:
+        """Commit what is published and forget partitions, for whoever owns them next; `save` them for it.
 
         When the time is over somebody else may own them already, whose offsets must not be turned back.
         """
@@ -148,6 +150,8 @@ class Worker:
         try:
             async with asyncio.timeout(seconds):
                 await self.publisher.close(places, commit=seconds > 0)
+                if save:
+                    await self.checkpointer.save_all()
         except (BrokerError, TimeoutError) as error:
             told = str(error) or "no answer in time"
             log.warning("offsets are not committed, the next owner begins a little earlier: %s", told)

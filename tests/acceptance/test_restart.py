@@ -126,5 +126,6 @@ async def test_a_stopped_worker_has_committed_all_that_it_said(application: Any)
     await application.until(restored)
     await asyncio.to_thread(again.stop, 25)
     assert await application.count("predictions") == count
+    assert "checkpoint at" in application.log_of(1), "the first one has saved its state when it was stopped"
     async with LogReader(application.connection, Deadline(20)) as reader:
         assert len(await reader.partitions(application.candles)) == 3

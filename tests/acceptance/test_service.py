@@ -108,4 +108,5 @@ async def test_it_stops_in_the_middle_of_a_training_and_leaves_no_process(
     children = process.children()
     await asyncio.to_thread(worker.stop, 20)
     assert worker.exit_code == 0
-    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, 3)  # they notice that it has ended
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
