@@ -58,6 +58,7 @@ class ExactlyOnce:
         self._clock = clock
         self._producers: dict[TopicPartition, BatchProducer] = {}
         self._waiting: dict[TopicPartition, tuple[int, float]] = {}  # offsets, and since when
+        self._opening: set[TopicPartition] = set()
         self._starting = asyncio.Semaphore(_STARTING)
         self._open = asyncio.Semaphore(_OPEN)
         self._plain = BatchProducer(connection, topics)
@@ -83,22 +84,18 @@ class ExactlyOnce:
         Raises `BrokerError`.
         """
         self._drop([partition])
-        if len(self._producers) >= self.most_partitions:
+        taken = len(self._producers.keys() | self._opening)
+        if taken >= self.most_partitions:
             raise BrokerError(
-                f"{len(self._producers)} partitions have a transactional producer already: "
+                f"{taken} partitions have a transactional producer already: "
                 "max_transactional_partitions; start more workers, or raise it"
             )
-        async with self._starting:
-            name = f"{self._group}.{partition[0]}.{partition[1]}"
-            transactions = Transactions(name, self._transaction_timeout_s)
-            producer = BatchProducer(self._connection, self._topics, transactions)
-            await producer.start(Deadline(self.timeout_s))
-            self._producers[partition] = producer
-            try:
-                return await self._offsets.committed(partition, Deadline(self.timeout_s))
-            except BaseException:
-                self._drop([partition])
-                raise
+        self._opening.add(partition)
+        try:
+            async with self._starting:
+                return await self._take_over(partition)
+        finally:
+            self._opening.discard(partition)
 
     async def publish_all(self, said: Mapping[TopicPartition, Said]) -> None:
         """Return when the transaction of every partition that says something is committed.
@@ -137,6 +134,18 @@ class ExactlyOnce:
     def publish_soon(self, records: Iterable[Record]) -> None:
         """Queue what rests on no offset; it is in no transaction."""
         self._loose.put(records)
+
+    async def _take_over(self, partition: TopicPartition) -> int | None:
+        name = f"{self._group}.{partition[0]}.{partition[1]}"
+        transactions = Transactions(name, self._transaction_timeout_s)
+        producer = BatchProducer(self._connection, self._topics, transactions)
+        await producer.start(Deadline(self.timeout_s))
+        self._producers[partition] = producer
+        try:
+            return await self._offsets.committed(partition, Deadline(self.timeout_s))
+        except BaseException:
+            self._drop([partition])
+            raise
 
     async def _transact_all(self, records: Mapping[TopicPartition, Iterable[Record]]) -> None:
         deadline = Deadline(self.timeout_s)

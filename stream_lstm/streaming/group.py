@@ -184,14 +184,15 @@ class GroupConsumer:
         return dict(self._next)
 
     async def lags(self) -> dict[TopicPartition, int]:
-        """Offsets up to the end of the log, for open partitions that were fetched at least once.
+        """Offsets up to the last one that may be read, for open partitions that were fetched at least once.
 
-        Transaction markers at the end count as read: a partition that has everything has no lag.
+        Transaction markers at the end count as read: a partition that has everything has no lag. What stands
+        behind an open transaction is not owed: its producer may take minutes, and that is no stall of ours.
         """
         lags = {}
         for at in self._next.keys() & self._consumer.assignment():
             with suppress(KafkaError, TimeoutError):  # of a partition that is being revoked
-                end = self._consumer.highwater(at)
+                end = self._consumer.last_stable_offset(at)
                 if end is not None:
                     async with asyncio.timeout(_POSITION_SECONDS):
                         lags[at] = max(end - await self._consumer.position(at), 0)

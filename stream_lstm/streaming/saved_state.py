@@ -79,6 +79,8 @@ async def _check_log(origin: Origin, inside: Span, reader: LogReader, place: Pla
     if not inside.start <= origin.last_offset < inside.stop:
         return
     stretch = Span(origin.last_offset, origin.last_offset + 1)
-    async for record in reader.read({place: stretch}):
-        if record.offset == origin.last_offset and zlib.crc32(record.value or b"") != origin.last_crc:
-            raise _AnotherLog(f"the record at {origin.last_offset} is another one: the topic was made again")
+    crcs = [zlib.crc32(record.value or b"") async for record in reader.read({place: stretch})]
+    if not crcs:  # a marker or an aborted record of another log, or else compacted: nobody can tell
+        raise CheckpointUnusable(f"there is no record at {origin.last_offset} any more")
+    if crcs != [origin.last_crc]:
+        raise _AnotherLog(f"the record at {origin.last_offset} is another one: the topic was made again")

@@ -15,7 +15,7 @@ from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.exactly_once import ExactlyOnce
 from stream_lstm.streaming.facts import FactLog
-from stream_lstm.streaming.log_reader import LogReader
+from stream_lstm.streaming.log_reader import LogReader, Span
 from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.topics import FOR_EVER, TopicSpec
 
@@ -221,6 +221,25 @@ async def test_a_stretch_that_ends_with_what_was_aborted_is_read_to_its_end(
         spans = await reader.written([(scene.topic, 0)])
         assert [record.value async for record in reader.read(spans)] == [b"1"]
         assert next(iter(spans.values())).stop == 5
+
+
+@pytest.mark.parametrize("start", [1, 2, 3, 4])
+async def test_a_stretch_that_holds_nothing_but_what_was_aborted_ends(
+    scene: Scene, produce: Callable[..., Awaitable[None]], start: int
+) -> None:
+    """From the marker of a committed one, from the aborted records, from within them, from their marker."""
+    await produce(scene.topic, [b"1"], transaction=True)
+    await produce(scene.topic, [b"x", b"y"], abort=True)
+    await produce(scene.topic, [b"plain"], partition=1)
+    async with LogReader(scene.connection, Deadline(20)) as reader:
+        spans = {scene.a: Span(start, 5), scene.b: Span(0, 1)}
+        assert [record.value async for record in reader.read(spans)] == [b"plain"]
+
+
+async def test_partitions_that_start_at_the_same_time_are_no_more_than_allowed(scene: Scene) -> None:
+    async with scene.publisher(most_partitions=1) as publisher:
+        outcomes = await asyncio.gather(*map(publisher.open, (scene.a, scene.b)), return_exceptions=True)
+        assert [isinstance(outcome, BrokerError) for outcome in outcomes] == [False, True]
 
 
 async def test_a_broker_that_is_gone_costs_the_partitions_and_holds_nobody(

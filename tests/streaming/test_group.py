@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from stream_lstm.errors import PartitionLost
@@ -239,6 +239,24 @@ async def test_a_partition_that_is_read_to_a_transaction_marker_has_no_lag(
     assert group.positions == {place: 5}
     assert await group.lags() == {place: 0}
     assert group.last_answer_ms() is not None
+
+
+async def test_records_behind_an_open_transaction_are_no_lag(
+    join: Join, create_topic: CreateTopic, produce: Produce, kafka: str
+) -> None:
+    topic = await create_topic()
+    await produce(topic, [b"x"] * 3)
+    async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"{topic}.open") as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, b"open", partition=0)
+        await produce(topic, [b"behind"])
+        group = await join(topic)
+        (place,) = await assigned(group)
+        group.seek_and_resume(place, 0)
+        assert await offsets(group, 3) == [0, 1, 2]
+        assert await group.lags() == {place: 0}, "nobody may read them yet, so nobody owes them"
+        await producer.commit_transaction()
+        assert await offsets(group, 2) == [3, 4]
 
 
 async def test_what_is_not_read_yet_is_lag(join: Join, create_topic: CreateTopic, produce: Produce) -> None:

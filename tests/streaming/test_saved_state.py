@@ -107,6 +107,35 @@ async def test_a_topic_that_was_made_again_is_told_by_its_last_record(
     assert "the topic was made again" in told.unusable[0]
 
 
+async def test_the_last_record_is_found_among_transaction_markers(
+    connection: KafkaConnection, store: CheckpointStore, create_topic: CreateTopic, produce: Produce
+) -> None:
+    name = await create_topic()
+    for value in VALUES[:3]:
+        await produce(name, [value], transaction=True)  # records at 0, 2 and 4, each with a marker behind it
+    store.save(checkpoint(name, 3, last_offset=2, last_crc=zlib.crc32(VALUES[1])))
+    assert offset_of(await found(connection, store, name, 5)) == 3
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+async def test_a_last_record_that_nobody_can_read_is_not_the_one_of_the_checkpoint(
+    connection: KafkaConnection,
+    store: CheckpointStore,
+    create_topic: CreateTopic,
+    produce: Produce,
+    aborted: bool,
+) -> None:
+    name = await create_topic()
+    await produce(name, VALUES[:4], abort=aborted, transaction=not aborted)
+    await produce(name, VALUES[5:10])
+    at = 3 if aborted else 4  # what was aborted, or the marker
+    store.save(checkpoint(name, at + 1, last_offset=at, last_crc=zlib.crc32(VALUES[at])))
+    told = await found(connection, store, name, 8)
+    assert told.checkpoint is None
+    assert f"there is no record at {at} any more" in told.unusable[0]
+    assert not told.another_log
+
+
 async def test_a_log_that_begins_later_cannot_be_gone_on_with(
     connection: KafkaConnection,
     store: CheckpointStore,

@@ -1,6 +1,7 @@
 """The loop of a worker on a real Kafka: what goes wrong around it is lost on nobody."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -12,15 +13,16 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from stream_lstm.candles import moments
-from stream_lstm.errors import PartitionLost
+from stream_lstm.errors import PartitionLost, SettingsError
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.observability.progress import Progress
 from stream_lstm.settings import load
 from stream_lstm.streaming import service, topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.exactly_once import ExactlyOnce
 from stream_lstm.streaming.feeder import Feeder
 from stream_lstm.streaming.rebalance import Revoked
-from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
+from stream_lstm.streaming.topics import FOR_EVER, TopicNames, TopicSpec, specs
 from stream_lstm.streaming.worker import Worker
 
 pytestmark = pytest.mark.kafka
@@ -130,6 +132,60 @@ async def test_a_partition_that_is_lost_again_and_again_is_restored_after_pauses
         await turn_until(worker, at_end(worker))
         assert not worker._losses
     assert len(await scene.predictions()) == (HOURS - WARM_UP + 1) * HORIZONS
+
+
+@pytest.fixture
+async def other_topic(scene: Scene) -> str:
+    """A second topic with candles, of another series."""
+    name = f"{scene.candles}-2"
+    topic = TopicSpec(name=name, partitions=1, retention_ms=FOR_EVER)
+    await topic_admin.create(scene.connection, [topic], Deadline(30))
+    market = moments.of_market(moments.symbols(2)[1:], interval="1h", start_ms=10**12, seed=2)
+    async with Feeder(scene.connection, name) as feeder:
+        await feeder.pour(islice(market, HOURS))
+    return name
+
+
+async def test_exactly_once_a_partition_that_was_taken_away_is_restored_and_the_others_go_on(
+    scene: Scene, other_topic: str
+) -> None:
+    inputs = f'[{{"topic": "{scene.candles}"}}, {{"topic": "{other_topic}"}}]'
+    async with scene.worker(delivery="exactly_once", inputs=inputs) as (worker, _):
+        places = {(scene.candles, 0), (other_topic, 0)}
+        await turn_until(
+            worker,
+            lambda: {place for place, one in worker.partitions.items() if one.next_offset >= HOURS} == places,
+        )
+        left = worker.partitions[other_topic, 0]
+        another = ExactlyOnce(
+            scene.connection, worker.group, scene.names.produced, worker.group.config.group_id
+        )
+        await another.start(Deadline(20))
+        assert await another.open((scene.candles, 0)) == HOURS
+        await scene.feed(2)
+        await turn_until(worker, lambda: (scene.candles, 0) not in worker.partitions)
+        assert worker.partitions == {(other_topic, 0): left}
+        await turn_until(
+            worker,
+            lambda: (
+                (scene.candles, 0) in worker.partitions
+                and worker.partitions[scene.candles, 0].next_offset >= HOURS + 2
+            ),
+        )
+        assert worker.partitions[other_topic, 0] is left
+        await another.stop(Deadline(5))
+    said = Counter(one["id"] for one in await scene.predictions())
+    assert len(said) == said.total() == (2 * (HOURS - WARM_UP + 1) + 2) * HORIZONS
+
+
+async def test_exactly_once_refuses_more_partitions_than_allowed_at_the_start(
+    scene: Scene, other_topic: str
+) -> None:
+    inputs = f'[{{"topic": "{scene.candles}"}}, {{"topic": "{other_topic}"}}]'
+    options = {"delivery": "exactly_once", "max_transactional_partitions": "1", "inputs": inputs}
+    with pytest.raises(SettingsError, match=r"inputs have 2 partitions.*max_transactional_partitions = 1"):
+        async with scene.worker(**options):
+            pass
 
 
 async def test_who_is_too_late_to_give_up_commits_nothing_any_more(scene: Scene) -> None:
