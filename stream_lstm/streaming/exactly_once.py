@@ -136,7 +136,7 @@ class ExactlyOnce:
         self._loose.put(records)
 
     async def _take_over(self, partition: TopicPartition) -> int | None:
-        name = f"{self._group}.{partition[0]}.{partition[1]}"
+        name = f"{self._group}/{partition[0]}/{partition[1]}"
         transactions = Transactions(name, self._transaction_timeout_s)
         producer = BatchProducer(self._connection, self._topics, transactions)
         await producer.start(Deadline(self.timeout_s))

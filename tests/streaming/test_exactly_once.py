@@ -105,7 +105,7 @@ async def test_outputs_and_offset_are_committed_together(scene: Scene) -> None:
 
 
 async def test_who_opens_a_partition_ends_what_another_has_begun(scene: Scene) -> None:
-    transactions = Transactions(f"{scene.group}.{scene.topic}.0", 30.0)
+    transactions = Transactions(f"{scene.group}/{scene.topic}/0", 30.0)
     dying = BatchProducer(scene.connection, {"scores": scene.topic}, transactions)
     await dying.start(Deadline(20))
     assert dying._producer is not None
