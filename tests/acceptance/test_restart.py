@@ -44,6 +44,7 @@ async def ids_and_revisions(application: Any) -> dict[str, list[int]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_worker_killed_in_the_middle_loses_nothing(application: Any) -> None:
     market = a_market()
@@ -73,6 +74,7 @@ async def test_a_worker_killed_in_the_middle_loses_nothing(application: Any) -> 
     assert repeats < len(expected) / 4, "what was committed must not be said again"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_second_worker_takes_its_share_and_a_stop_hands_it_back(application: Any) -> None:
     market = a_market()

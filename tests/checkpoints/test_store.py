@@ -110,6 +110,7 @@ def test_full_blocks_are_written_once(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_newest_tails_stay_and_segments_that_nobody_needs_go(tmp_path: Path) -> None:
     made, to = engine(history_candles=512), store(tmp_path, keep=2)
     rows = eight(2_600)
@@ -128,6 +129,7 @@ def test_the_newest_tails_stay_and_segments_that_nobody_needs_go(tmp_path: Path)
     assert len(needed) == 2
 
 
+@pytest.mark.slow
 def test_after_a_restart_the_segments_of_older_tails_are_known(tmp_path: Path) -> None:
     made = engine(history_candles=512)
     rows = eight(1_800)

@@ -97,6 +97,7 @@ def demo(folder: Path) -> Iterator[list[Demo]]:
         one.process.communicate()
 
 
+@pytest.mark.slow
 def test_files_are_played_to_their_end_and_nothing_stays(
     folder: Path, files: list[str], demo: list[Demo]
 ) -> None:

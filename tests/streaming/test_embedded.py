@@ -28,6 +28,7 @@ async def topics_of(servers: str) -> set[str]:
     return topics
 
 
+@pytest.mark.slow
 async def test_clients_go_on_over_a_crash_of_the_broker_and_nothing_is_lost(
     private_kafka: EmbeddedKafka,
 ) -> None:
@@ -59,6 +60,7 @@ async def test_clients_go_on_over_a_crash_of_the_broker_and_nothing_is_lost(
     assert got == list(range(sent))
 
 
+@pytest.mark.slow
 async def test_a_directory_keeps_the_topics_for_the_next_broker(
     private_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:

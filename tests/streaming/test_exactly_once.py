@@ -242,6 +242,7 @@ async def test_partitions_that_start_at_the_same_time_are_no_more_than_allowed(s
         assert [isinstance(outcome, BrokerError) for outcome in outcomes] == [False, True]
 
 
+@pytest.mark.slow
 async def test_a_broker_that_is_gone_costs_the_partitions_and_holds_nobody(
     private_kafka: EmbeddedKafka, prefix: str
 ) -> None:

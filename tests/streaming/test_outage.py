@@ -82,6 +82,7 @@ async def consume(group: GroupConsumer, count: int) -> list[int]:
     return numbers
 
 
+@pytest.mark.slow
 async def test_a_killed_broker_that_comes_back_costs_nothing(
     worker: Worker, broker: EmbeddedKafka, read_all: ReadAll
 ) -> None:
@@ -101,6 +102,7 @@ async def test_a_killed_broker_that_comes_back_costs_nothing(
     assert await worker.group.committed(worker.place, Deadline(20)) == 299
 
 
+@pytest.mark.slow
 async def test_without_its_broker_everything_ends_with_our_error_in_time(
     worker: Worker, broker: EmbeddedKafka
 ) -> None:
@@ -122,6 +124,7 @@ async def test_without_its_broker_everything_ends_with_our_error_in_time(
         await asyncio.to_thread(broker.restart)
 
 
+@pytest.mark.slow
 async def test_what_rests_on_no_offset_is_sent_again_until_it_is_out(
     worker: Worker, broker: EmbeddedKafka
 ) -> None:

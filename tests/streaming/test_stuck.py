@@ -76,6 +76,7 @@ async def ended(worker: BoundProcess, seconds: float) -> int | None:
     return worker.exit_code
 
 
+@pytest.mark.slow
 async def test_when_the_broker_dies_a_worker_can_be_stopped_and_one_that_is_not_ends_itself(
     start: Start, private_kafka: EmbeddedKafka
 ) -> None:

@@ -107,6 +107,7 @@ async def test_without_a_broker_it_ends_in_time_with_our_error() -> None:
                 pass
 
 
+@pytest.mark.slow
 async def test_it_goes_on_where_it_was_when_a_killed_broker_is_back(private_kafka: EmbeddedKafka) -> None:
     topic = f"t{uuid4().hex}"
     servers = private_kafka.bootstrap_servers
@@ -122,6 +123,7 @@ async def test_it_goes_on_where_it_was_when_a_killed_broker_is_back(private_kafk
     assert [int(value) for _, value in found] == list(range(10))
 
 
+@pytest.mark.slow
 async def test_it_stops_in_time_without_its_broker(private_kafka: EmbeddedKafka) -> None:
     topic = f"t{uuid4().hex}"
     await _create(private_kafka.bootstrap_servers, topic)

@@ -122,6 +122,7 @@ async def test_on_a_terminal_it_draws_a_table_that_stays_at_the_end(
     assert screen.getvalue().endswith("\x1b[?25h")  # the cursor is back
 
 
+@pytest.mark.slow
 async def test_while_kafka_is_away_the_view_stays_and_says_since_when(
     private_kafka: EmbeddedKafka, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
