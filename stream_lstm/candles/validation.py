@@ -17,8 +17,9 @@ MAX_BODY: Final = 1 << 20
 """Longest value that is parsed, in bytes."""
 LEAST_PRICE: Final = 1e-15
 MOST_PRICE: Final = 1e18
-"""The ratio of any two prices, and a volume, are still numbers in single precision."""
+"""Between these two the ratio of any two prices is still a number in single precision."""
 MOST_VOLUME: Final = 1e30
+"""So is any volume up to this one."""
 _SERIES_CACHED: Final = 1 << 17
 
 

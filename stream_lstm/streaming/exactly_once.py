@@ -104,16 +104,14 @@ class ExactlyOnce:
         transaction is not known to be committed; the others are.
         """
         now = self._clock()
-        due = []
-        for partition, (records, offset) in said.items():
-            since = self._waiting[partition][1] if partition in self._waiting else now
+        for partition, (_, offset) in said.items():
+            _, since = self._waiting.get(partition, (offset, now))
             self._waiting[partition] = (offset, since)
-            if records:
-                due.append(partition)
+        records = {partition: records for partition, (records, _) in said.items() if records}
         for partition, (_, since) in self._waiting.items():
-            if now - since >= self.commit_interval_s and partition not in due:
-                due.append(partition)
-        await self._transact_all({one: said[one][0] if one in said else () for one in due})
+            if now - since >= self.commit_interval_s:
+                records.setdefault(partition, ())
+        await self._transact_all(records)
 
     def settled(self, partition: TopicPartition) -> bool:
         """Whether no offset of a partition waits for its transaction."""

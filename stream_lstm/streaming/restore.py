@@ -197,8 +197,8 @@ class Restorer:
         answering = {} if found.checkpoint is None else model_ids(found.checkpoint.state)
         wanted = needed(await facts.of(place, opened_at), Position(start.seek, 0), answering)
         resumed = {one.series: one.model for one in await self._load(wanted.answering)}
-        rebuilt = found.checkpoint is None and committed is not None
-        rebuilt = rebuilt and (start.live_from != committed or start.seek > 0)
+        anew = start.live_from != committed or start.seek > 0
+        rebuilt = committed is not None and found.checkpoint is None and anew
         installations = await self._load(wanted.installed)
         return Loaded(place, start, found.checkpoint, resumed, installations, count, rebuilt, began)
 

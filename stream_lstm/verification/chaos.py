@@ -143,9 +143,8 @@ class _Run:
         speed, sent, now = len(candles) / seconds, 0, 0.0
         for action in actions:
             due = int(action.at * speed)
-            if due > sent and not (
-                self.kafka is not None and self.kafka.pid is None
-            ):  # nobody would take them
+            down = self.kafka is not None and self.kafka.pid is None
+            if due > sent and not down:
                 await feeder.play(candles[sent:due], speed)
                 sent = due
             else:

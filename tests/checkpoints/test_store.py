@@ -48,7 +48,7 @@ def save(to: CheckpointStore, made: Engine, offset: int) -> int:
 
 
 def go_on(made: Engine, rows: list[Closed]) -> list[str]:
-    return bodies(feed(made, rows, partition=PLACE))  # type: ignore[arg-type]
+    return bodies(feed(made, rows, partition=PLACE))
 
 
 def at_once(made: Engine, rows: list[list[Closed]]) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def engine(**changes: Any) -> Engine:
     return Engine(EngineConfig(**{"horizons": HORIZONS, **changes}))
 
 
-def feed(to: Engine, rows: Iterable[Closed], *, live: bool = True, partition: str = P) -> Outputs:
+def feed(to: Engine, rows: Iterable[Closed], *, live: bool = True, partition: Hashable = P) -> Outputs:
     """One candle at a time; everything said."""
     said = Outputs()
     for row in rows:

@@ -57,14 +57,17 @@ class Scene:
         return (self.topic, 1)
 
     @asynccontextmanager
-    async def publisher(self, **options: float) -> AsyncIterator[ExactlyOnce]:
+    async def publisher(
+        self, *, timeout_s: float = 20.0, most_partitions: int = 1_000
+    ) -> AsyncIterator[ExactlyOnce]:
         made = ExactlyOnce(
             self.connection,
             self.offsets,
             {"scores": self.topic, "lost": "missing"},
             self.group,
             clock=lambda: self.clock[0],
-            **options,  # type: ignore[arg-type]
+            timeout_s=timeout_s,
+            most_partitions=most_partitions,
         )
         await made.start(Deadline(20))
         try:
@@ -175,7 +178,7 @@ async def test_events_of_the_worker_are_in_no_transaction(scene: Scene) -> None:
     async with scene.publisher() as publisher:
         publisher.publish_soon(said(b"soon"))
         async with asyncio.timeout(10):
-            while await scene.values() != [b"soon"]:  # noqa: ASYNC110  nobody tells
+            while await scene.values() != [b"soon"]:  # noqa: ASYNC110  a topic does not tell
                 await asyncio.sleep(0.05)
 
 

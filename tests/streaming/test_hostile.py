@@ -5,7 +5,6 @@ import random
 import resource
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from stream_lstm.candles import reasons
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.streaming.partition import Partition
+from tests.streaming.test_partition import Record
 
 HOUR: Final = 3_600_000
 START: Final = 1_600_000_000_000 // HOUR * HOUR
@@ -24,15 +24,6 @@ RECORDS: Final = 100_000
 MOST_SERIES: Final = 200
 
 Make = Callable[[random.Random, int], bytes | None]
-
-
-@dataclass
-class Record:
-    offset: int
-    value: bytes | None
-    timestamp: int
-    key: bytes | None = None
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 def canonical(rng: random.Random, hour: int, **changes: Any) -> dict[str, Any]:

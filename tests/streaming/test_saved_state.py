@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> CheckpointStore:
 
 def checkpoint(topic: str, offset: int, **changes: Any) -> Checkpoint:
     made = engine()
-    feed(made, candles(count=3), partition=(topic, 0))  # type: ignore[arg-type]
+    feed(made, candles(count=3), partition=(topic, 0))
     origin = Origin(
         topic=topic,
         partition=0,
