@@ -1,6 +1,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ class Application:
         self.folder = folder
         self.workers: list[BoundProcess] = []
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What every worker of this installation is given."""
+        return {
+            "kafka.bootstrap_servers": self.connection.bootstrap_servers,
+            "kafka.group": self.names.prefix.rstrip("."),
+            "topics.prefix": self.names.prefix,
+            "inputs": f'[{{"topic": "{self.candles}"}}]',
+            "store.url": (self.folder / "store").as_uri(),
+            "metrics.port": "0",
+            "start_at": "earliest",
+        }
+
     async def create_topics(self, partitions: int = 3) -> None:
         wanted = specs(
             self.names,
@@ -39,15 +53,7 @@ class Application:
 
     def start_worker(self, **settings: str) -> BoundProcess:
         """`stream-lstm run` from the earliest candle on; names of settings with `__` for the point."""
-        given = {
-            "kafka.bootstrap_servers": self.connection.bootstrap_servers,
-            "kafka.group": self.names.prefix.rstrip("."),
-            "topics.prefix": self.names.prefix,
-            "inputs": f'[{{"topic": "{self.candles}"}}]',
-            "store.url": (self.folder / "store").as_uri(),
-            "metrics.port": "0",
-            "start_at": "earliest",
-        } | {name.replace("__", "."): value for name, value in settings.items()}
+        given = self.settings | {name.replace("__", "."): value for name, value in settings.items()}
         options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
         command = [sys.executable, "-m", "stream_lstm", "run", *options]
         worker = BoundProcess(command, self.folder / f"worker-{len(self.workers)}.log")
@@ -92,10 +98,17 @@ class Application:
                 await asyncio.sleep(0.2)
 
 
-@pytest.fixture
-async def application(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
-    application = Application(kafka, prefix, tmp_path)
-    await application.create_topics()
+@asynccontextmanager
+async def installed(kafka: str, prefix: str, folder: Path, partitions: int = 3) -> AsyncIterator[Application]:
+    """An installation whose workers are stopped at the end."""
+    application = Application(kafka, prefix, folder)
+    await application.create_topics(partitions)
     yield application
     for worker in application.workers:
         await asyncio.to_thread(worker.stop, 20)
+
+
+@pytest.fixture
+async def application(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
+    async with installed(kafka, prefix, tmp_path) as application:
+        yield application

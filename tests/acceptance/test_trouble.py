@@ -14,7 +14,7 @@ import pytest
 
 from stream_lstm.candles import moments
 from stream_lstm.streaming.embedded import EmbeddedKafka
-from tests.acceptance.conftest import Application
+from tests.acceptance.conftest import Application, installed
 from tests.acceptance.test_restart import SESSION
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -34,11 +34,8 @@ def a_market() -> list[moments.Moment]:
 @pytest.fixture
 async def own(private_kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
     """An installation whose broker may be hurt."""
-    application = Application(private_kafka.bootstrap_servers, prefix, tmp_path)
-    await application.create_topics()
-    yield application
-    for worker in application.workers:
-        await asyncio.to_thread(worker.stop, 20)
+    async with installed(private_kafka.bootstrap_servers, prefix, tmp_path) as application:
+        yield application
 
 
 async def assert_each_prediction_is_there(application: Any) -> None:

@@ -75,6 +75,15 @@ class Scene:
         finally:
             await made.stop(Deadline(5))
 
+    async def begun(self, id: str, value: bytes) -> BatchProducer:
+        """A producer in the middle of a transaction of that id, its record in the log."""
+        producer = BatchProducer(self.connection, {"scores": self.topic}, Transactions(id, 30.0))
+        await producer.start(Deadline(20))
+        assert producer._producer is not None
+        await producer._producer.begin_transaction()
+        await producer._deliver(await producer._fill(said(value)))
+        return producer
+
     async def values(self) -> list[bytes | None]:
         return [record.value for record in await self.read_all(self.topic)]
 
@@ -108,12 +117,7 @@ async def test_outputs_and_offset_are_committed_together(scene: Scene) -> None:
 
 
 async def test_who_opens_a_partition_ends_what_another_has_begun(scene: Scene) -> None:
-    transactions = Transactions(f"{scene.group}/{scene.topic}/0", 30.0)
-    dying = BatchProducer(scene.connection, {"scores": scene.topic}, transactions)
-    await dying.start(Deadline(20))
-    assert dying._producer is not None
-    await dying._producer.begin_transaction()
-    await dying._deliver(await dying._fill(said(b"never")))
+    dying = await scene.begun(f"{scene.group}/{scene.topic}/0", b"never")
     async with scene.publisher() as publisher:
         assert await publisher.open(scene.a) is None
         await publisher.publish_all({scene.a: (said(b"1"), 3)})
@@ -192,12 +196,8 @@ async def test_more_partitions_than_allowed_are_refused_with_the_way_out(scene: 
 
 async def test_facts_in_an_open_transaction_are_waited_for(scene: Scene) -> None:
     facts = FactLog(scene.connection, scene.topic)
-    transactions = Transactions(f"{scene.group}.open", 30.0)
-    other = BatchProducer(scene.connection, {"scores": scene.topic}, transactions)
-    await other.start(Deadline(20))
+    other = await scene.begun(f"{scene.group}.open", b"{}")
     assert other._producer is not None
-    await other._producer.begin_transaction()
-    await other._deliver(await other._fill(said(b"{}")))
     event = (
         b'{"type":"model.trained","exchange":"x","symbol":"s","interval":"1h",'
         b'"appliedAt":{"topic":"candles","partition":0,"offset":7}}'
