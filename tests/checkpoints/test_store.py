@@ -16,7 +16,7 @@ from stream_lstm.errors import CheckpointUnusable, StoreError
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
 from stream_lstm.registry.objects import Objects
-from tests.forecasting.test_engine import bodies, candles, engine, feed, moved
+from tests.forecasting.fed_engine import bodies, candles, engine, feed, moved
 from tests.forecasting.test_partition_state import fitted
 
 PLACE = ("candles", 3)

@@ -1,60 +1,19 @@
 """The engine: what it says about which candle, whoever shares the batch, and what it asks for."""
 
 import itertools
-import json
 import math
-from collections.abc import Hashable, Iterable
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_lstm.candles.series import Closed, SeriesKey
-from stream_lstm.candles.synthetic import market
+from stream_lstm.candles.series import Closed
 from stream_lstm.features import FeatureSet
-from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Admitted, Engine
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.models.registry import fit
-
-HOUR = 3_600_000
-START = 1_600_000_000_000 // HOUR * HOUR
-HORIZONS = ("1h", "4h", "1d")
-P = "candles-0"
-
-
-def candles(symbol: str = "AAA", count: int = 200, seed: int = 1, step_ms: int = HOUR) -> list[Closed]:
-    interval = {HOUR: "1h", 4 * HOUR: "4h"}[step_ms]
-    opens, bars = market([symbol], step_ms=step_ms, start_ms=START, candles=count, seed=seed)[symbol]
-    key = SeriesKey("binance", symbol, interval)
-    return [Closed(key, step_ms, *row) for row in zip(opens.tolist(), *bars.T.tolist(), strict=True)]
-
-
-def engine(**changes: Any) -> Engine:
-    return Engine(EngineConfig(**{"horizons": HORIZONS, **changes}))
-
-
-def feed(to: Engine, rows: Iterable[Closed], *, live: bool = True, partition: Hashable = P) -> Outputs:
-    """One candle at a time; everything said."""
-    said = Outputs()
-    for row in rows:
-        to.admit(partition, row, None, live=live)
-        for part in to.advance(0).values():
-            said.predictions += part.predictions
-            said.scores += part.scores
-            said.events += part.events
-    return said
-
-
-def bodies(said: Outputs) -> list[str]:
-    return sorted(json.dumps(one.body) for one in [*said.predictions, *said.scores])
-
-
-def moved(candle: Closed, factor: float) -> Closed:
-    close = candle.close * factor
-    return candle._replace(close=close, high=max(candle.high, close), low=min(candle.low, close))
+from tests.forecasting.fed_engine import HORIZONS, HOUR, P, bodies, candles, engine, feed, moved
 
 
 def test_the_hundredth_candle_is_answered_at_every_horizon_and_none_before() -> None:

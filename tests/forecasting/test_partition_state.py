@@ -12,7 +12,7 @@ from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit
-from tests.forecasting.test_engine import HOUR, bodies, candles, engine, feed, moved
+from tests.forecasting.fed_engine import HOUR, bodies, candles, engine, feed, moved
 
 P, Q = "candles-0", "candles-1"
 SYMBOLS = ("AAA", "BBB", "CCC")

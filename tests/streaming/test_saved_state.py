@@ -16,7 +16,7 @@ from stream_lstm.registry.objects import Objects
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.saved_state import Found, SavedStates
-from tests.forecasting.test_engine import candles, engine, feed
+from tests.forecasting.fed_engine import candles, engine, feed
 
 CreateTopic = Callable[..., Awaitable[str]]
 Produce = Callable[..., Awaitable[None]]
