@@ -48,6 +48,48 @@ class ModelQuarantined(Message):
     reason: Name
 
 
+class ModelDeleted(Message):
+    """`model.deleted`: a series goes on without a model until its next one is trained."""
+
+    model_id: str | None = Field(None, description="The one that answered; null if none did.")
+    command_id: str | None = None
+
+
+class ModelsCleanedUp(Message):
+    """`models.cleaned_up`: old models are gone, of whatever series."""
+
+    deleted_count: int = Field(ge=0)
+    max_age_days: float = Field(gt=0)
+    command_id: str | None = None
+
+
+class RetrainRequested(Message):
+    """`model.retrain_requested`: the series is trained as if its model had expired."""
+
+    command_id: str | None = None
+
+
+class SeriesPaused(Message):
+    """`series.paused`: from now on it says nothing and is not trained; it goes on learning."""
+
+    command_id: str | None = None
+
+
+class SeriesResumed(Message):
+    """`series.resumed`: it speaks again."""
+
+    command_id: str | None = None
+
+
+class SeriesSplit(Message):
+    """`series.split`: a partition has candles of a series that belongs to another; they are not used."""
+
+    topic: Name
+    partition: int = Field(ge=0, description="The one whose candles are not used.")
+    owner_topic: Name
+    owner_partition: int = Field(ge=0)
+
+
 class SeriesWarmingUp(Message):
     """`series.warming_up`: too few closed candles to say anything."""
 
@@ -121,6 +163,12 @@ DATA: Final[dict[str, type[Message]]] = {
     "model.training_failed": TrainingFailed,
     "model.expired": ModelExpired,
     "model.quarantined": ModelQuarantined,
+    "model.deleted": ModelDeleted,
+    "models.cleaned_up": ModelsCleanedUp,
+    "model.retrain_requested": RetrainRequested,
+    "series.paused": SeriesPaused,
+    "series.resumed": SeriesResumed,
+    "series.split": SeriesSplit,
     "series.warming_up": SeriesWarmingUp,
     "series.gap": SeriesGap,
     "series.stale": SeriesStale,

@@ -2,9 +2,12 @@
 
 from typing import Any, Final
 
+from stream_lstm.contracts import reply
 from stream_lstm.contracts.candle import Candle
+from stream_lstm.contracts.command import Command
 from stream_lstm.contracts.event import DATA, Event
 from stream_lstm.contracts.prediction import Prediction
+from stream_lstm.contracts.reply import Reply
 from stream_lstm.contracts.score import Score
 from stream_lstm.contracts.wire import Message
 
@@ -17,11 +20,14 @@ _MESSAGES: Final[dict[str, type[Message]]] = {
     "score": Score,
     "event": Event,
     **{f"event.{kind}": data for kind, data in DATA.items()},
+    "command": Command,
+    "reply": Reply,
+    **{f"reply.{command}": data for command, data in reply.DATA.items()},
 }
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Schema by name: the four messages, and the `data` of an event as `event.<type>`.
+    """Schema by name: messages, and `data` of events and replies as `event.<type>` and `reply.<command>`.
 
     >>> schemas()["prediction"]["$id"]
     'urn:stream-lstm:prediction:1'

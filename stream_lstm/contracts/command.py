@@ -1,0 +1,112 @@
+"""Commands: what is written to `control`, and what a reader makes of rubbish there."""
+
+from typing import Annotated, Any, Final, Literal, Self, get_args
+
+import orjson
+from pydantic import Field, ValidationError, model_validator
+
+from stream_lstm.contracts.wire import EpochMs, Length, Message
+
+CommandName = Literal[
+    "predict",
+    "regime",
+    "list-models",
+    "model-stats",
+    "delete-model",
+    "cleanup-models",
+    "retrain",
+    "pause",
+    "resume",
+    "describe",
+]
+COMMANDS: Final[tuple[str, ...]] = get_args(CommandName)
+NAMES_A_SERIES: Final = frozenset(
+    {"predict", "regime", "model-stats", "delete-model", "retrain", "pause", "resume", "describe"}
+)
+"""Commands about one series."""
+ANSWERED_BY_OWNER: Final = frozenset({"predict", "regime", "retrain", "pause", "resume", "describe"})
+"""Of these, those that only a live series can answer."""
+LONGEST_ID: Final = 200
+
+Part = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Command(Message):
+    """One command. A series that is not named whole is completed by the defaults, or by the only match."""
+
+    command: CommandName
+    command_id: str = Field(
+        min_length=1, max_length=LONGEST_ID, description="Given again in every reply; a repeat does nothing."
+    )
+    issued_at: EpochMs = Field(description="By the sender's clock.")
+    expires_at: EpochMs | None = Field(
+        None, description="Nothing is done after this; never later than `control.command_ttl` after issuedAt."
+    )
+    exchange: Part | None = Field(None, examples=["binance"])
+    symbol: Part | None = Field(None, examples=["BTCUSDT"])
+    interval: Length | None = Field(None, examples=["1h"])
+    horizon: Length | None = Field(None, description="Of predict; the shortest if not given.")
+    confidence: float | None = Field(
+        None, ge=0.01, le=0.999, description="Of predict; the published one if not given."
+    )
+    max_age_days: float | None = Field(None, gt=0, description="Of cleanup-models; 30 if not given.")
+    model_type: Part | None = Field(
+        None, description="Of predict: `hybrid` is answered without a model. Of cleanup-models: only these."
+    )
+    lookback_days: int | None = Field(None, ge=1, le=365, description="Of regime; 30 if not given.")
+    take_over: bool = Field(
+        False, description="Of resume: let the series go on in the partition that it was refused in."
+    )
+
+    @model_validator(mode="after")
+    def _names_what_it_needs(self) -> Self:
+        if self.command in NAMES_A_SERIES and self.symbol is None:
+            raise ValueError(f"{self.command} needs a symbol")
+        return self
+
+
+class Unreadable(ValueError):
+    """A record of `control` that is no command; what can be told of it is kept for the answer."""
+
+    def __init__(self, message: str, *, command_id: str | None = None, command: str | None = None) -> None:
+        super().__init__(message)
+        self.command_id = command_id
+        self.command = command
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it asks for a command that there is not."""
+        return self.command is not None and self.command not in COMMANDS
+
+
+def parse(value: bytes | None) -> Command:
+    """The command that a record says. Raises `Unreadable`, which says every field that is wrong.
+
+    >>> parse(b'{"command": "dance", "commandId": "7"}')
+    Traceback (most recent call last):
+    stream_lstm.contracts.command.Unreadable: there is no command 'dance'; issuedAt: Field required
+    """
+    try:
+        told: Any = orjson.loads(value or b"")
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise Unreadable("not a JSON object")
+    id, name = told.get("commandId"), told.get("command")
+    known_id = id if isinstance(id, str) and 0 < len(id) <= LONGEST_ID else None
+    known_name = name if isinstance(name, str) else None
+    try:
+        return Command.model_validate(told)
+    except ValidationError as error:
+        raise Unreadable(_told(error), command_id=known_id, command=known_name) from None
+
+
+def _told(error: ValidationError) -> str:
+    problems = []
+    for one in error.errors(include_url=False, include_context=False):
+        where = ".".join(map(str, one["loc"]))
+        if where == "command" and one["type"] == "literal_error":
+            problems.append(f"there is no command {str(one['input'])[:50]!r}")
+        else:
+            problems.append(f"{where}: {one['msg']}" if where else one["msg"].removeprefix("Value error, "))
+    return "; ".join(problems)
