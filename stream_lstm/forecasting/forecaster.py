@@ -28,8 +28,8 @@ from stream_lstm.forecasting.ranges import RangeCalibrators
 from stream_lstm.forecasting.recorder import Forecasts, Recorder
 from stream_lstm.forecasting.saying import Numbers, say
 from stream_lstm.forecasting.scoring import Verdicts, judge
-from stream_lstm.forecasting.track_record import Record, TrackRecord
-from stream_lstm.models import naive
+from stream_lstm.forecasting.track_record import Errors, Record, TrackRecord, unknown_coverage
+from stream_lstm.models import hybrid, naive
 from stream_lstm.models.bank import Bank
 from stream_lstm.models.market_view import BankForecast, MarketView
 from stream_lstm.models.model import Model
@@ -146,13 +146,22 @@ class Forecaster:
             self._answerers[row] = UNTRAINED
 
     def remove(self, row: int) -> None:
-        """Take the model of a row away: the forecaster that needs none answers again."""
+        """Take the model of a row away: the forecaster that needs none answers, and knows nothing yet."""
         self.bank.remove(row)
         self._answerers[row] = UNTRAINED
+        steps = self.columns.steps[row][self.columns.steps[row] > 0].tolist()
+        for at, step in enumerate(steps):
+            self._calibrators.begin(row * self._calibrators.horizons + at, step)
+        self._drift.begin(row)
+        self._ranges.begin(row, tuple(steps))
 
     def record(self, rows: Index) -> Record:
         """How well the forecasts of S rows have done lately."""
         return self._record.read(rows)
+
+    def errors(self, rows: Index) -> Errors:
+        """How far off the forecasts of S rows were lately."""
+        return self._record.errors(rows)
 
     def mature(
         self, items: list[Item], rows: Index, steps: NDArray[np.int64], high: Floats, low: Floats
@@ -203,23 +212,12 @@ class Forecaster:
         self, items: list[Item], rows: Index, steps: NDArray[np.int64], seen: Features, now_ms: int
     ) -> list[Prediction]:
         """Forecast for S distinct rows, all corrections or none; says the live ones in their order."""
-        columns = self.columns
-        view = MarketView(
-            skip=seen.skip,
-            window=columns.window[rows],
-            closes=columns.closes[rows],
-            log_base=seen.log_base,
-            log_slow=seen.log_slow,
-            log_ewma=seen.log_sigma,
-            steps=columns.steps[rows],
-        )
-        answer = self.bank.forecast(rows, view)
-        share = self._drift.read(rows, view.steps)
-        answer = replace(answer, location=answer.location + share * answer.drift)
+        columns, view = self.columns, self._view(rows, seen)
+        answer = self._answer(rows, view)
         if self._recorder is not None:
             self._record_answer(self._recorder, items, rows, steps, answer)
             return []
-        forecast = self._distribution(rows, answer)
+        forecast = self._distribution(rows, answer, self.config)
         close, scale, who = columns.last_close[rows], np.exp(answer.log_scale), self._answerers[rows]
         if items[0].kind not in CORRECTIONS:
             plain = self._naive_half_width(rows, view)
@@ -228,10 +226,69 @@ class Forecaster:
         live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
         if not len(live):
             return []
-        numbers = Numbers(
-            close,
+        numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
+        return say(items, live, numbers, self.config, now_ms)
+
+    def predict_again(
+        self, items: list[Item], rows: Index, seen: Features, config: EngineConfig, now_ms: int
+    ) -> list[Prediction]:
+        """What S rows would say now of their newest candles, by `config`; nothing is learned or opened."""
+        answer = self._answer(rows, self._view(rows, seen))
+        forecast = self._distribution(rows, answer, config)
+        scale, who = np.exp(answer.log_scale), self._answerers[rows]
+        numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
+        if config.confidence != self.config.confidence:
+            numbers = numbers._replace(record=unknown_coverage(numbers.record))
+        return say(items, np.arange(len(items)), numbers, config, now_ms)
+
+    def predict_untrained(
+        self, items: list[Item], rows: Index, seen: Features, config: EngineConfig, now_ms: int
+    ) -> list[Prediction]:
+        """As `predict_again`, by the forecaster that needs no model; how well it does is not known."""
+        view = self._view(rows, seen)
+        answer = hybrid.forecast(view)
+        unproved = Forecaster(config, self.columns, Bank())
+        unproved.grow(len(rows))
+        for at, steps in enumerate(view.steps):
+            unproved.begin(at, tuple(steps[steps > 0].tolist()))
+        own = np.arange(len(rows))
+        forecast = unproved._distribution(own, answer, config)
+        scale, who = np.exp(answer.log_scale), unproved._answerers[own]
+        numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
+        numbers = numbers._replace(record=unproved.record(own), ranges=unproved._ranges.forecast(own, scale))
+        return say(items, own, numbers, config, now_ms)
+
+    def _view(self, rows: Index, seen: Features) -> MarketView:
+        columns = self.columns
+        return MarketView(
+            skip=seen.skip,
+            window=columns.window[rows],
+            closes=columns.closes[rows],
+            log_base=seen.log_base,
+            log_slow=seen.log_slow,
+            log_ewma=seen.log_sigma,
+            steps=columns.steps[rows],
+        )
+
+    def _answer(self, rows: Index, view: MarketView) -> BankForecast:
+        answer = self.bank.forecast(rows, view)
+        share = self._drift.read(rows, view.steps)
+        return replace(answer, location=answer.location + share * answer.drift)
+
+    def _numbers(
+        self,
+        rows: Index,
+        seen: Features,
+        forecast: Distribution,
+        heads: NDArray[np.int64],
+        who: NDArray[np.object_],
+        scale: Floats,
+    ) -> Numbers:
+        columns = self.columns
+        return Numbers(
+            columns.last_close[rows],
             forecast,
-            answer.heads,
+            heads,
             self._record.read(rows),
             np.exp(seen.log_base),
             columns.momentum(rows),
@@ -240,7 +297,6 @@ class Forecaster:
             who,
             self._ranges.forecast(rows, scale),
         )
-        return say(items, live, numbers, self.config, now_ms)
 
     def _naive_half_width(self, rows: Index, view: MarketView) -> Floats:
         """EWMA volatility · √h times the quantile of its own errors: (S, K)."""
@@ -288,14 +344,14 @@ class Forecaster:
         places: Index = rows[:, None] * horizons + owner
         return places
 
-    def _distribution(self, rows: Index, answer: BankForecast) -> Distribution:
+    def _distribution(self, rows: Index, answer: BankForecast, config: EngineConfig) -> Distribution:
         return distribution(
             self._calibrators,
             self._places(rows, answer),
             answer.location,
             answer.log_scale,
-            confidence=self.config.confidence,
-            neutral_band=self.config.neutral_band,
+            confidence=config.confidence,
+            neutral_band=config.neutral_band,
         )
 
 

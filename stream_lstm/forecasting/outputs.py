@@ -61,7 +61,7 @@ class TrainingRequest(NamedTuple):
 
     series: SeriesKey
     partition: Hashable
-    need: Literal["no model", "expired"]
+    need: Literal["no model", "expired", "asked for"]
     due_ms: int
     """Stream time since when it is due."""
 

@@ -54,6 +54,8 @@ def described(series: Series) -> Plain:
         "saidExpired": series.said_expired,
         "saidWarming": series.said_warming,
         "closures": [list(one) for one in series.closures.known],
+        "paused": series.paused,
+        "retrain": series.retrain,
     }
 
 
@@ -85,4 +87,6 @@ def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
     series.said_expired = told["saidExpired"]
     series.said_warming = told["saidWarming"]
     series.closures.known = [Closure(*one) for one in told["closures"]]
+    series.paused = told.get("paused", False)  # not told by versions that could not pause
+    series.retrain = told.get("retrain", False)
     series.history.restore(blocks)

@@ -89,6 +89,21 @@ class Regimes:
         return np.asarray(lower / count)
 
 
+def markets_over(closes: Floats, window: int) -> list[Market]:
+    """The market regime at each of n closes that follow each other, as `Regimes` tells it.
+
+    Until a window is full it is SIDEWAYS.
+    """
+    padded = np.concatenate([np.zeros(window - 1), closes])
+    efficiency = _efficiency(np.lib.stride_tricks.sliding_window_view(padded, window))
+    now = np.zeros(1, np.int8)
+    told: list[Market] = []
+    for value in efficiency:
+        now = _held(now, np.array([value]), _TREND, _NO_TREND)
+        told.append(_MARKETS[int(now[0])])
+    return told
+
+
 def _efficiency(closes: Floats) -> Floats:
     """Signed efficiency ratio of windows (S, T); 0 where nothing moved or the window is not full: (S,)."""
     full = closes[:, 0] > 0

@@ -24,9 +24,11 @@ class Series:
         "model",
         "name",
         "partition",
+        "paused",
         "placed",
         "reference",
         "requested",
+        "retrain",
         "revision",
         "row",
         "said_expired",
@@ -62,6 +64,10 @@ class Series:
         self.model: Model | None = None
         self.expires_ms: int | None = None
         self.requested = False
+        self.retrain = False
+        """Whether its next training is due whatever the age of its model."""
+        self.paused = False
+        """Whether it says nothing and is not trained; it goes on learning."""
         self.said_warming = False
         self.said_expired = False
         self.scores = 0

@@ -36,6 +36,25 @@ class Record(NamedTuple):
     """Winkler score of the intervals over that of the naive ones; below 1 is better."""
 
 
+class Errors(NamedTuple):
+    """Means over matured predictions of S series and K horizons, (S, K) each; NaN where not known."""
+
+    absolute: Floats
+    """|error|, as a fraction of the last close."""
+    root_square: Floats
+    """Root of error², as a fraction of the last close."""
+    percentage: Floats
+    """|error| as a fraction of the actual price."""
+    explained: Floats
+    """1 − error² / (actual − last close)²: R² of the move, against no move."""
+
+
+def unknown_coverage(record: Record) -> Record:
+    """A record for intervals of another confidence: nobody has counted what they held."""
+    unknown = np.full(record.coverage.shape, np.nan)
+    return record._replace(coverage=unknown, winkler=unknown)
+
+
 class TrackRecord:
     """R series x K horizons."""
 
@@ -75,7 +94,7 @@ class TrackRecord:
 
     def read(self, rows: Index) -> Record:
         """The ratios of S series."""
-        scores, inside, ape, square, walk, error, absolute, own, naive = np.moveaxis(self._sums[rows], -1, 0)
+        scores, inside, ape, square, walk, error, absolute, own, naive = self._columns(rows)
         known = scores >= ENOUGH
         count = np.where(known, scores, np.nan)
         moved = np.where(known & (walk > 0), walk, np.nan)
@@ -84,3 +103,13 @@ class TrackRecord:
         return Record(
             inside / count, 1.0 - ape / count, 1.0 - np.sqrt(square / moved), error / erred, own / wide
         )
+
+    def errors(self, rows: Index) -> Errors:
+        """How far off S series were."""
+        scores, _, ape, square, walk, _, absolute, _, _ = self._columns(rows)
+        count = np.where(scores >= ENOUGH, scores, np.nan)
+        moved = np.where((scores >= ENOUGH) & (walk > 0), walk, np.nan)
+        return Errors(absolute / count, np.sqrt(square / count), ape / count, 1.0 - square / moved)
+
+    def _columns(self, rows: Index) -> tuple[Floats, ...]:
+        return tuple(np.moveaxis(self._sums[rows], -1, 0))
