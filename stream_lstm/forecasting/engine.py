@@ -7,7 +7,6 @@ randomness; what it says depends on the candles, the installed models and its se
 
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -28,16 +27,16 @@ from stream_lstm.forecasting.admission import (
     outcome_of,
     relative,
 )
-from stream_lstm.forecasting.columns import WINDOW, Columns
+from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
-from stream_lstm.forecasting.outputs import Body, Event, Outputs, Prediction, TrainingRequest
+from stream_lstm.forecasting.inquiry import Inquiry
+from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
 from stream_lstm.forecasting.partition_state import PartitionState, described, last_candle, take_up
 from stream_lstm.forecasting.recorder import Recorder
-from stream_lstm.forecasting.regimes import Market, markets_over
 from stream_lstm.forecasting.series import Series
-from stream_lstm.forecasting.track_record import Errors, Record
+from stream_lstm.forecasting.track_record import Record
 from stream_lstm.models.bank import Bank
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
@@ -68,6 +67,8 @@ class Engine:
         self._series: dict[SeriesKey, Series] = {}
         self._columns = Columns(FeatureSet(), len(config.horizons), described=recorder is None)
         self._forecaster = Forecaster(config, self._columns, bank or Bank(), recorder)
+        self.inquiry = Inquiry(config, self._columns, self._forecaster)
+        """What may be asked between two calls of `advance`, and changes nothing."""
         self._rounds: list[list[Item]] = []
         self._events: list[tuple[Series, Event]] = []
 
@@ -85,10 +86,6 @@ class Engine:
     def record(self, series: Sequence[Series]) -> Record:
         """How well the forecasts of S series have done lately: (S, K), horizons in each series' own order."""
         return self._forecaster.record(np.array([one.row for one in series], np.intp))
-
-    def errors(self, series: Series) -> Errors:
-        """How far off the forecasts of a series were lately: (1, K)."""
-        return self._forecaster.errors(np.array([series.row], np.intp))
 
     def admit(
         self,
@@ -178,37 +175,6 @@ class Engine:
             return False
         series.retrain = True
         return True
-
-    def predict(
-        self, key: SeriesKey, now_ms: int, *, confidence: float | None = None, untrained: bool = False
-    ) -> list[Prediction]:
-        """What a series says of its newest candle, again, shortest horizon first; changes nothing.
-
-        A model that was installed since answers already. `untrained` asks the forecaster that needs none.
-        Empty if the series is not here, or too young to be answered.
-        """
-        assert not self._rounds
-        series = self._series.get(key)
-        if series is None or series.last is None or not self._suffice(series, series.count):
-            return []
-        last, columns = series.last, self._columns
-        item = Item(
-            series, last, series.number(last.open_ms), series.count, series.revision, "revision", True, None
-        )
-        rows = np.array([series.row], np.intp)
-        candle = columns.ratios(rows, np.array([last[3:8]]))
-        seen = columns.look(rows, candle, np.array([last.open_ms]))
-        config = self.config if confidence is None else replace(self.config, confidence=confidence)
-        say = self._forecaster.predict_untrained if untrained else self._forecaster.predict_again
-        return say([item], rows, seen, config, now_ms)
-
-    def markets(self, key: SeriesKey, candles: int) -> tuple[NDArray[np.float64], list[Market]]:
-        """The newest `candles` of a series, (n, 5) as its history has them, and the regime at each."""
-        series = self._series[key]
-        known = series.history.candles()
-        regimes = markets_over(known[-candles - WINDOW :, 3].astype(np.float64), WINDOW)
-        newest = known[-candles:].astype(np.float64)
-        return newest, regimes[-len(newest) :]
 
     def expiry_of(self, series: Series, model: Model) -> int:
         """Stream time at which a model of the series is to be replaced, epoch ms."""
@@ -450,10 +416,8 @@ class Engine:
                 said.setdefault(partition, Outputs()).predictions.extend(more)
 
     def _answers(self, item: Item) -> bool:
-        return self._suffice(item.series, item.candles) and not item.series.paused
-
-    def _suffice(self, series: Series, candles: int) -> bool:
-        return candles >= self.config.warm_up and bool(series.steps)
+        enough = item.candles >= self.config.warm_up and bool(item.series.steps)
+        return enough and not item.series.paused
 
     def _remember(self, items: list[Item], candles: NDArray[np.float32]) -> None:
         """Put the candles into the histories; a series that restarts begins its columns anew first."""

@@ -32,6 +32,12 @@ def fed(count: int = 600, *, model: bool = True) -> tuple[Engine, Outputs]:
     return made, feed(made, ROWS[count - 1 : count])
 
 
+def again(made: Engine, **asked: Any) -> list[Any]:
+    series = made.series(KEY)
+    assert series is not None
+    return made.inquiry.predict(series, 0, **asked)
+
+
 def told(predictions: list[Any]) -> list[dict[str, Any]]:
     return [one.body for one in predictions]
 
@@ -40,7 +46,7 @@ def told(predictions: list[Any]) -> list[dict[str, Any]]:
 def test_it_says_again_what_it_has_said(model: bool) -> None:
     made, said = fed(model=model)
 
-    assert told(made.predict(KEY, 0)) == told(said.predictions)
+    assert told(again(made)) == told(said.predictions)
 
 
 def test_it_says_a_revision_again() -> None:
@@ -48,22 +54,22 @@ def test_it_says_a_revision_again() -> None:
     said = feed(made, [moved(ROWS[599], 1.001)])
 
     assert told(said.predictions)[0]["revision"] == 1
-    assert told(made.predict(KEY, 0)) == told(said.predictions)
+    assert told(again(made)) == told(said.predictions)
 
 
 def test_asking_changes_nothing() -> None:
     asked, _ = fed()
     other, _ = fed()
-    asked.predict(KEY, 0)
-    asked.predict(KEY, 0, confidence=0.5)
-    asked.predict(KEY, 0, untrained=True)
+    again(asked)
+    again(asked, confidence=0.5)
+    again(asked, untrained=True)
 
     assert bodies(feed(asked, ROWS[600:650])) == bodies(feed(other, ROWS[600:650]))
 
 
 def test_another_confidence_is_another_interval_of_the_same_distribution() -> None:
     made, _ = fed()
-    at_half, published = (told(made.predict(KEY, 0, confidence=c))[0] for c in (0.5, None))
+    at_half, published = (told(again(made, confidence=c))[0] for c in (0.5, None))
 
     assert at_half["quantiles"] == published["quantiles"]
     assert at_half["modelInfo"]["confidence"] == at_half["predictions"][-1]["confidence"] == 0.5
@@ -75,7 +81,7 @@ def test_another_confidence_is_another_interval_of_the_same_distribution() -> No
 
 def test_asked_for_the_forecaster_that_needs_no_model() -> None:
     made, _ = fed()
-    body = told(made.predict(KEY, 0, untrained=True))[0]
+    body = told(again(made, untrained=True))[0]
 
     Prediction.model_validate(body)
     info = body["modelInfo"]
@@ -83,11 +89,11 @@ def test_asked_for_the_forecaster_that_needs_no_model() -> None:
     assert [info[name] for name in ("modelId", "accuracy", "skill", "coverage")] == [None] * 4
 
 
-def test_a_young_or_unknown_series_says_nothing() -> None:
+def test_a_young_series_says_nothing() -> None:
     made = engine()
     feed(made, ROWS[:99])
 
-    assert made.predict(KEY, 0) == made.predict(KEY._replace(symbol="NONE"), 0) == []
+    assert again(made) == []
 
 
 def test_a_paused_series_learns_and_says_nothing() -> None:
@@ -190,7 +196,9 @@ def test_unknown_series_are_not_steered() -> None:
 
 def test_the_regimes_of_the_past_end_with_the_one_that_is_said() -> None:
     made, said = fed()
-    newest, regimes = made.markets(KEY, 200)
+    series = made.series(KEY)
+    assert series is not None
+    newest, regimes = made.inquiry.markets(series, 200)
 
     assert len(newest) == len(regimes) == 200
     assert regimes[-1] == told(said.predictions)[0]["features"]["marketRegime"]
@@ -200,7 +208,7 @@ def test_how_far_off_it_was() -> None:
     made, _ = fed()
     series = made.series(KEY)
     assert series is not None
-    errors = made.errors(series)
+    errors = made.inquiry.errors(series)
 
     assert 0 < errors.absolute[0, 0] < errors.root_square[0, 0]
     assert np.isclose(errors.percentage[0, 0], errors.absolute[0, 0], rtol=0.05)
