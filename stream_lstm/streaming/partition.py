@@ -21,6 +21,7 @@ from stream_lstm.errors import BadCandle
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import TrainingRequest
 from stream_lstm.models.model import Model
+from stream_lstm.streaming.changes import Change, Position, apply
 
 TopicPartition = tuple[str, int]
 
@@ -44,21 +45,6 @@ class Cause(NamedTuple):
     received: float
     """When it was received, by the monotonic clock, in seconds."""
     headers: Sequence[tuple[str, bytes]]
-
-
-class Position(NamedTuple):
-    """Between two closed candles: the record that comes next, and how many candles it has given already."""
-
-    offset: int
-    candles: int
-
-
-class Installation(NamedTuple):
-    """A model that answers for a series from a position on."""
-
-    at: Position
-    series: SeriesKey
-    model: Model
 
 
 @dataclass(slots=True)
@@ -90,7 +76,7 @@ class Partition:
         most_series: int = 10_000,
         barrier: bool = False,
         topic_partitions: int = 1,
-        installations: Iterable[Installation] = (),
+        changes: Iterable[Change] = (),
     ) -> None:
         self.place = place
         self.pin = pin
@@ -112,8 +98,8 @@ class Partition:
         self._queue: deque[tuple[KafkaRecord, float]] = deque()
         self._backlog: deque[tuple[Closed, str, bool, Cause]] = deque()
         self._position = Position(seek, 0)
-        self._installations = deque(sorted(installations, key=lambda one: one.at))
-        self._parked: dict[SeriesKey, Model] = {}
+        self._changes = deque(sorted(changes, key=lambda one: one.at))
+        self._parked: dict[SeriesKey, list[Change]] = {}
         self._has_asked = False
         self._is_full = False
 
@@ -135,7 +121,7 @@ class Partition:
     @property
     def between_records(self) -> bool:
         """Whether all that came of the records before `next_offset` is in the engine, and nothing is due."""
-        return not (self._backlog or self._installations or self.waiting or self._position.candles)
+        return not (self._backlog or self._changes or self.waiting or self._position.candles)
 
     @property
     def last_record(self) -> tuple[int, int]:
@@ -162,7 +148,7 @@ class Partition:
     def turn(self, limit: int, most_records: int = 1_000_000) -> Taken:
         """Take up to `limit` closed candles, and the records that lie between them as far as allowed."""
         taken = Taken()
-        while taken.closed < limit and self._passes_installations(taken):
+        while taken.closed < limit and self._passes_changes(taken):
             if self._must_ask:
                 self._ask(taken, self._engine.requests(self.place))
                 self._has_asked = True
@@ -187,10 +173,18 @@ class Partition:
         self.closing.restore(checkpoint.closing)
         self._last_record = (checkpoint.origin.last_offset, checkpoint.origin.last_crc)
 
-    def install(self, series: SeriesKey, model: Model) -> bool:
-        """Let a model answer from the present position on; false if the engine does not know the series."""
+    def install(self, series: SeriesKey, model: Model) -> None:
+        """Let a model answer from the present position on."""
         self.waiting.discard(series)
-        return self._engine.install(series, model)
+        self._engine.install(series, model)
+
+    def change(self, change: Change) -> TrainingRequest | None:
+        """Let a change of a live series take effect at the present position; gives the training it makes due."""
+        apply(self._engine, change)
+        request = self._engine.request(change.series)
+        if request is not None and self.barrier:
+            self.waiting.add(change.series)
+        return request
 
     def give_up(self, series: SeriesKey) -> None:
         """Go on without the model that the partition waits for."""
@@ -210,14 +204,19 @@ class Partition:
             if self.barrier:
                 self.waiting.add(request.series)
 
-    def _passes_installations(self, taken: Taken) -> bool:
-        """Apply the installations that are due; false if candles wait in the engine that come before one."""
-        while self._installations and self._installations[0].at <= self._position:
+    def _passes_changes(self, taken: Taken) -> bool:
+        """Apply the changes that are due; false if candles wait in the engine that come before one.
+
+        Those of a replay make no training due: what they leave due is asked for when it is over.
+        """
+        while self._changes and self._changes[0].at <= self._position:
             if taken.closed:
                 return False
-            due = self._installations.popleft()
-            if not self.install(due.series, due.model):
-                self._parked[due.series] = due.model
+            due = self._changes.popleft()
+            if not apply(self._engine, due):
+                self._parked.setdefault(due.series, []).append(due)
+            elif self._has_asked and (request := self._engine.request(due.series)) is not None:
+                self._ask(taken, [request])
         return True
 
     def _read(self, record: KafkaRecord, received: float, taken: Taken) -> None:
@@ -263,8 +262,8 @@ class Partition:
         admitted = self._engine.admit(self.place, candle, cause, live=live)
         taken.closed += 1
         self.candles += 1
-        if candle.series in self._parked:
-            self._engine.install(candle.series, self._parked.pop(candle.series))
+        for change in self._parked.pop(candle.series, ()):
+            apply(self._engine, change)
         if live:
             taken.outcomes[format, admitted.outcome] += 1
         if admitted.request is not None:

@@ -7,9 +7,9 @@ and replaying belong to the worker's loop.
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -24,16 +24,16 @@ from stream_lstm.forecasting.partition_state import model_ids
 from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.registry.models import ModelStore
+from stream_lstm.streaming.changes import DELETED, KINDS, PAUSED, RESUMED, RETRAIN, TRAINED, Change, Position
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact, FactLog, by_partition
 from stream_lstm.streaming.log_reader import LogReader
-from stream_lstm.streaming.partition import Installation, Position, TopicPartition
+from stream_lstm.streaming.partition import TopicPartition
 from stream_lstm.streaming.rewind import Start, find_start
 from stream_lstm.streaming.saved_state import Found, SavedStates
 
 log = logging.getLogger(__name__)
 
-TRAINED: Final = "model.trained"
 _AT_ONCE: Final = 16
 """Partitions that are restored, and models that are loaded, at the same time."""
 _BACK_OFF: Final = (0.5, 10.0)  # seconds: first and longest wait after a failure
@@ -68,8 +68,8 @@ class Loaded(NamedTuple):
     """The state at `start.seek`; None for that of a partition before its first record."""
     models: dict[SeriesKey, Model]
     """Those that answered in the checkpoint."""
-    installations: list[Installation]
-    """Those that answer later, or from the start on."""
+    changes: list[Change]
+    """What the facts say from the start on."""
     topic_partitions: int
     rebuilt: bool
     """A new beginning after an earlier one: same ids, but not the same numbers."""
@@ -196,21 +196,24 @@ class Restorer:
             self._tell_resized(place, found.checkpoint.origin.partitions, count)
         answering = {} if found.checkpoint is None else model_ids(found.checkpoint.state)
         wanted = needed(await facts.of(place, opened_at), Position(start.seek, 0), answering)
-        resumed = {one.series: one.model for one in await self._load(wanted.answering)}
+        resumed = {one.series: one.model for one in await self._load(wanted.answering) if one.model}
         anew = start.live_from != committed or start.seek > 0
         rebuilt = committed is not None and found.checkpoint is None and anew
-        installations = await self._load(wanted.installed)
-        return Loaded(place, start, found.checkpoint, resumed, installations, count, rebuilt, began)
+        changes = await self._load(wanted.applied)
+        return Loaded(place, start, found.checkpoint, resumed, changes, count, rebuilt, began)
 
-    async def _load(self, facts: list[Fact]) -> list[Installation]:
+    async def _load(self, facts: list[Fact]) -> list[Change]:
         """A few at a time: of those that come after a failure none is begun."""
-        loaded: list[Installation | None] = []
+        loaded: list[Change | None] = []
         for first in range(0, len(facts), _AT_ONCE):
-            loaded += await asyncio.gather(*map(self._installation, facts[first : first + _AT_ONCE]))
-        return [installation for installation in loaded if installation is not None]
+            loaded += await asyncio.gather(*map(self._change, facts[first : first + _AT_ONCE]))
+        return [change for change in loaded if change is not None]
 
-    async def _installation(self, fact: Fact) -> Installation | None:
-        """The model that a fact names; None if it cannot be used. Raises `StoreError`."""
+    async def _change(self, fact: Fact) -> Change | None:
+        """What a fact changes, with the model that it names; None if it cannot be used. Raises `StoreError`."""
+        at = Position(fact.offset, fact.candles)
+        if fact.kind != TRAINED:
+            return Change(at, fact.series, fact.kind)
         path = str(fact.body.get("path"))
         try:
             model = from_safetensors(await self._store.load_async(path))
@@ -219,7 +222,7 @@ class Restorer:
         except ModelError as error:
             log.warning("%s: not loaded, the series is trained anew when due: %s", path, error)
         else:
-            return Installation(Position(fact.offset, fact.candles), fact.series, model)
+            return Change(at, fact.series, TRAINED, model)
         return None
 
     async def _put_aside(self, path: str, reason: str, series: SeriesKey) -> None:
@@ -266,32 +269,60 @@ class _Facts:
 
 
 class Needed(NamedTuple):
-    """The models of a replay."""
+    """The facts of a replay."""
 
     answering: list[Fact]
-    """Those that answer in the checkpoint that it goes on from."""
-    installed: list[Fact]
-    """Those that it installs, from its start on."""
+    """Whose models answer in the checkpoint that it goes on from."""
+    applied: list[Fact]
+    """Those that it applies, from its start on, by position."""
 
 
 def needed(facts: Iterable[Fact], seek: Position, answering: Mapping[SeriesKey, str]) -> Needed:
-    """The models of a replay from `seek`, where models of these ids answer already.
+    """The facts of a replay from `seek`, where models of these ids answer already.
 
-    For a series without one, that is the last one before and all after; else all that came after its own.
+    Of what comes before, whatever the checkpoint holds of it already: only what decides how a series stands
+    at `seek`. That may be applied twice and changes nothing then.
     """
-    own: dict[SeriesKey, Fact] = {}
-    before: dict[SeriesKey, list[Fact]] = {}
+    before: dict[SeriesKey, _Standing] = defaultdict(_Standing)
     after = []
     for fact in facts:
-        if fact.kind != TRAINED:
+        if fact.kind not in KINDS:
             continue
         if Position(fact.offset, fact.candles) > seek:
             after.append(fact)
-        elif fact.body.get("modelId") == answering.get(fact.series, ""):
-            own[fact.series] = fact
-            before[fact.series] = []
-        elif fact.series in own:
-            before[fact.series].append(fact)
         else:
-            before[fact.series] = [fact]
-    return Needed([*own.values()], [*(fact for one in before.values() for fact in one), *after])
+            before[fact.series].note(fact, answering.get(fact.series, ""))
+    own = [one.own for one in before.values() if one.own is not None]
+    return Needed(own, [*(fact for one in before.values() for fact in one.decisive()), *after])
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What the facts before a position leave of a series there."""
+
+    own: Fact | None = None
+    """Of the model that answers in the checkpoint."""
+    models: list[Fact] = field(default_factory=list)
+    """What happened to its model since `own`; without `own` the last word."""
+    wish: Fact | None = None
+    pause: Fact | None = None
+
+    def note(self, fact: Fact, answering: str) -> None:
+        """Take the next fact of the series."""
+        if fact.kind in (PAUSED, RESUMED):
+            self.pause = fact
+        elif fact.kind == RETRAIN:
+            self.wish = fact
+        elif fact.kind == DELETED:
+            # What the checkpoint knows no model of, it knows to be deleted.
+            self.models = [fact] if self.own is not None else []
+        else:
+            self.wish = None
+            if fact.body.get("modelId") == answering:
+                self.own, self.models = fact, []
+            else:
+                self.models = [*self.models, fact] if self.own is not None else [fact]
+
+    def decisive(self) -> list[Fact]:
+        """Those that must be applied, in an order that leaves the same as theirs."""
+        return [*self.models, *(fact for fact in (self.wish, self.pause) if fact is not None)]

@@ -198,7 +198,7 @@ class Worker:
             most_series=self.most_series,
             barrier=self.barrier,
             topic_partitions=loaded.topic_partitions,
-            installations=loaded.installations,
+            changes=loaded.changes,
         )
         if loaded.checkpoint is not None:
             try:

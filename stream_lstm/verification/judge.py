@@ -12,14 +12,15 @@ from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.assembly import connection_of
+from stream_lstm.streaming.changes import KINDS, TRAINED, Change, Position
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact, by_partition, read_facts
 from stream_lstm.streaming.group_offsets import committed
 from stream_lstm.streaming.log_reader import LogReader, Span
-from stream_lstm.streaming.partition import Installation, KafkaRecord, Position, TopicPartition
+from stream_lstm.streaming.partition import KafkaRecord, TopicPartition
 from stream_lstm.streaming.topics import MODEL_EVENTS, TopicNames
 from stream_lstm.verification.compare import Comparison, Difference, Place, Verdict
-from stream_lstm.verification.messages import COMPARED, TRAINED, Message, difference, message_of
+from stream_lstm.verification.messages import COMPARED, Message, difference, message_of
 from stream_lstm.verification.oracle import Oracle
 from stream_lstm.verification.recount import Recount
 
@@ -133,18 +134,17 @@ class _Judging:
                 f"the group {self.settings.kafka.group!r} has committed nothing of the inputs: "
                 "give the settings (kafka.group, topics.prefix, inputs) of the service that ran"
             )
-        models = None if self._barrier else await self._installations()
+        changes = await self._changes()
         total = sum(span.stop - span.start for span in spans.values())
         for place, span in spans.items():
-            installations = None if models is None else models.get(place, [])
-            await self._expect_of(place, span, reached.get(place, span.start), installations, total)
+            await self._expect_of(place, span, reached.get(place, span.start), changes.get(place, []), total)
 
     async def _expect_of(
         self,
         place: TopicPartition,
         span: Span,
         reached: int,
-        installations: Iterable[Installation] | None,
+        changes: Iterable[Change],
         total: int,
     ) -> None:
         oracle = Oracle(
@@ -153,7 +153,8 @@ class _Judging:
             span.start,
             pin=pin_of(self.settings.inputs, place[0]),
             close_grace_ms=round(self.settings.closing.close_grace * 1000),
-            installations=installations,
+            trains=self._barrier,
+            changes=changes,
         )
         for part, required in ((Span(span.start, reached), True), (Span(reached, span.stop), False)):
             async for block in self._blocks(place, part):
@@ -164,18 +165,20 @@ class _Judging:
                 self.done += len(block)
                 self.progress(self.done, total)
 
-    async def _installations(self) -> dict[TopicPartition, list[Installation]]:
-        """The models of all facts, by partition."""
+    async def _changes(self) -> dict[TopicPartition, list[Change]]:
+        """What the facts say, by partition; without the models where the oracle makes its own."""
         topic = self._names[MODEL_EVENTS]
         facts = by_partition(await read_facts(self._connection, topic, Deadline(_ANSWER_SECONDS)))
         store = ModelStore(self.settings.store.url)
 
-        def load(fact: Fact) -> Installation:
-            model = from_safetensors(store.load(str(fact.body.get("path"))))
-            return Installation(Position(fact.offset, fact.candles), fact.series, model)
+        def load(fact: Fact) -> Change:
+            trained = fact.kind == TRAINED
+            model = from_safetensors(store.load(str(fact.body.get("path")))) if trained else None
+            return Change(Position(fact.offset, fact.candles), fact.series, fact.kind, model)
 
+        wanted = KINDS - {TRAINED} if self._barrier else KINDS
         return {
-            place: [await asyncio.to_thread(load, fact) for fact in found if fact.kind == TRAINED]
+            place: [await asyncio.to_thread(load, fact) for fact in found if fact.kind in wanted]
             for place, found in facts.items()
         }
 

@@ -12,7 +12,6 @@ from stream_lstm.streaming.topics import MODEL_EVENTS, PREDICTIONS, SCORES
 
 COMPARED: Final = (MODEL_EVENTS, SCORES, PREDICTIONS)
 """Logical names of the topics whose messages rest on candles, in the order in which they are read."""
-TRAINED: Final = "model.trained"
 
 
 class Message(NamedTuple):

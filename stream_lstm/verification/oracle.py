@@ -12,11 +12,11 @@ from stream_lstm.models.files import from_safetensors, to_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit_each
 from stream_lstm.registry.models import path_of
+from stream_lstm.streaming.changes import TRAINED, Change
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.facts import Fact
-from stream_lstm.streaming.partition import Installation, KafkaRecord, Partition, TopicPartition
+from stream_lstm.streaming.partition import KafkaRecord, Partition, TopicPartition
 from stream_lstm.streaming.records import Record
-from stream_lstm.verification.messages import TRAINED
 
 _TURN = 64
 """Candles per step of the engine: how many changes no message."""
@@ -25,8 +25,8 @@ _TURN = 64
 class Oracle:
     """Says what a worker ought to say about one partition, from its first record on.
 
-    Without `installations` it trains by itself, each model on the candle that makes it due, as `barrier`
-    does; with them, the models of the facts answer from where the facts say, and it trains nothing.
+    With `trains` it trains by itself, each model on the candle that makes it due, as `barrier` does, and
+    `changes` hold no models; without, those of the facts answer from where the facts say.
     """
 
     def __init__(
@@ -37,7 +37,8 @@ class Oracle:
         *,
         pin: Pin = NO_PIN,
         close_grace_ms: int = 5_000,
-        installations: Iterable[Installation] | None = None,
+        trains: bool = True,
+        changes: Iterable[Change] = (),
     ) -> None:
         self._engine = Engine(config)
         self._encoder = Encoder("verify", "oracle")
@@ -48,8 +49,8 @@ class Oracle:
             live_from=first_offset,
             pin=pin,
             close_grace_ms=close_grace_ms,
-            barrier=installations is None,
-            installations=installations or (),
+            barrier=trains,
+            changes=changes,
         )
 
     def read(self, records: Iterable[KafkaRecord]) -> Iterator[Record]:

@@ -17,7 +17,8 @@ from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit
-from stream_lstm.streaming.partition import Installation, Partition, Position, Taken
+from stream_lstm.streaming.changes import TRAINED, Change, Position
+from stream_lstm.streaming.partition import Partition, Taken
 
 HOUR = 3_600_000
 START = 1_600_000_000_000 // HOUR * HOUR
@@ -158,7 +159,7 @@ def test_a_record_that_was_taken_already_is_not_taken_again() -> None:
 def test_an_installation_takes_effect_at_its_offset_and_not_before() -> None:
     rows = records(130)
     model = a_model(rows[:110])
-    partition, engine = opened(installations=[Installation(Position(120, 0), KEY, model)])
+    partition, engine = opened(changes=[Change(Position(120, 0), KEY, TRAINED, model)])
     partition.feed(rows, 0.0)
     said, turns = drain(partition, engine)
     assert len(turns) == 2  # the candles before it are worked on first
@@ -170,9 +171,8 @@ def test_an_installation_takes_effect_at_its_offset_and_not_before() -> None:
 def test_an_installation_from_before_the_rewind_waits_for_its_series() -> None:
     rows = records(130)
     model = a_model(rows[:110])
-    partition, engine = opened(
-        seek=10, live_from=120, installations=[Installation(Position(5, 0), KEY, model)]
-    )
+    changes = [Change(Position(5, 0), KEY, TRAINED, model)]
+    partition, engine = opened(seek=10, live_from=120, changes=changes)
     partition.feed(rows[10:], 0.0)
     said, _ = drain(partition, engine)
     assert {one.model_type for one in said.predictions} == {"naive"}
@@ -189,7 +189,7 @@ def test_a_barrier_holds_the_partition_until_the_model_is_installed() -> None:
     data = engine.training_set(KEY)
     assert data is not None
     assert data.trained_at == rows[99].timestamp
-    assert partition.install(KEY, fit("naive", [data])[0])
+    partition.install(KEY, fit("naive", [data])[0])
     more, _ = drain(partition, engine)
     assert {one.body["asOf"] for one in said.predictions} == {rows[99].timestamp}
     assert {one.model_type for one in more.predictions} == {"naive"}

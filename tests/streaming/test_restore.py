@@ -20,9 +20,9 @@ from stream_lstm.models.files import to_safetensors
 from stream_lstm.models.registry import fit
 from stream_lstm.models.training_set import TrainingSet
 from stream_lstm.registry.models import ModelStore
+from stream_lstm.streaming.changes import Position
 from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.facts import Fact, encode
-from stream_lstm.streaming.partition import Position
 from stream_lstm.streaming.restore import Loaded, RestoreConfig, Restorer, needed
 from stream_lstm.streaming.saved_state import SavedStates
 
@@ -46,7 +46,7 @@ def fact(series: SeriesKey, offset: int, path: str = "m", topic: str = "candles"
 
 def test_a_replay_needs_the_last_model_before_it_and_all_after() -> None:
     facts = [fact(BTC, 5), fact(BTC, 10), fact(ETH, 7), fact(BTC, 20), fact(ETH, 30)]
-    assert [(one.series.symbol, one.offset) for one in needed(facts, Position(10, 0), {}).installed] == [
+    assert [(one.series.symbol, one.offset) for one in needed(facts, Position(10, 0), {}).applied] == [
         ("BTC", 10),
         ("ETH", 7),
         ("BTC", 20),
@@ -56,24 +56,64 @@ def test_a_replay_needs_the_last_model_before_it_and_all_after() -> None:
 
 def test_a_model_that_came_in_the_middle_of_a_record_comes_after_it() -> None:
     found = needed([fact(BTC, 5), fact(BTC, 10, candles=1)], Position(10, 0), {})
-    assert found.installed[-1].candles == 1
+    assert found.applied[-1].candles == 1
 
 
-def test_other_facts_are_no_models() -> None:
-    assert needed([fact(BTC, 5, kind="series.paused")], Position(10, 0), {}) == ([], [])
+def test_facts_of_a_newer_version_pass_by() -> None:
+    assert needed([fact(BTC, 5, kind="series.renamed")], Position(10, 0), {}) == ([], [])
 
 
 def test_a_checkpoint_s_model_answers_and_those_after_it_are_installed() -> None:
     facts = [fact(BTC, offset, body={"modelId": f"m{offset}"}) for offset in (2, 5, 10, 12)]
     found = needed([*facts, fact(ETH, 3)], Position(10, 0), {BTC: "m5"})
     assert found.answering == [facts[1]]
-    assert found.installed == [facts[2], fact(ETH, 3), facts[3]]
+    assert found.applied == [facts[2], fact(ETH, 3), facts[3]]
 
 
 def test_a_checkpoint_s_model_that_no_fact_names_is_replaced_by_the_last_before() -> None:
     found = needed([fact(BTC, 2, body={"modelId": "m2"})], Position(10, 0), {BTC: "gone"})
     assert found.answering == []
-    assert [one.offset for one in found.installed] == [2]
+    assert [one.offset for one in found.applied] == [2]
+
+
+def kinds(found: list[Fact]) -> list[tuple[str, int]]:
+    return [(one.kind.partition(".")[2], one.offset) for one in found]
+
+
+def test_of_pauses_before_the_start_the_last_one_holds() -> None:
+    facts = [
+        fact(BTC, at, kind=f"series.{kind}") for at, kind in ((1, "paused"), (2, "resumed"), (3, "paused"))
+    ]
+    assert kinds(needed(facts, Position(10, 0), {}).applied) == [("paused", 3)]
+
+
+def test_a_wish_for_a_training_ends_with_the_next_model() -> None:
+    wish = fact(BTC, 4, kind="model.retrain_requested")
+    assert kinds(needed([fact(BTC, 2), wish], Position(10, 0), {}).applied) == [
+        ("trained", 2),
+        ("retrain_requested", 4),
+    ]
+    assert kinds(needed([wish, fact(BTC, 6)], Position(10, 0), {}).applied) == [("trained", 6)]
+
+
+def test_a_model_that_was_deleted_before_the_start_is_not_installed() -> None:
+    deleted = fact(BTC, 5, kind="model.deleted")
+    assert needed([fact(BTC, 2), deleted], Position(10, 0), {}) == ([], [])
+    assert kinds(needed([fact(BTC, 2), deleted, fact(BTC, 8)], Position(10, 0), {}).applied) == [
+        ("trained", 8)
+    ]
+
+
+def test_a_model_that_answers_in_the_checkpoint_and_was_deleted_since_is_taken_away() -> None:
+    facts = [fact(BTC, 2, body={"modelId": "m2"}), fact(BTC, 10, kind="model.deleted")]
+    found = needed(facts, Position(10, 0), {BTC: "m2"})
+    assert found.answering == facts[:1]
+    assert kinds(found.applied) == [("deleted", 10)]
+
+
+def test_every_fact_after_the_start_is_applied_in_its_place() -> None:
+    facts = [fact(BTC, 12, kind="model.deleted"), fact(BTC, 13), fact(BTC, 14, kind="series.paused")]
+    assert needed(facts, Position(10, 0), {}).applied == facts
 
 
 class Committed:
@@ -171,7 +211,7 @@ async def test_models_are_loaded_and_a_damaged_one_is_put_aside_and_told(
     told: list[Any] = []
     async with restorer(connection, events, tmp_path, Committed(18), told, rewind_candles=10) as running:
         found = await loaded(running, candles)
-    assert [(one.at.offset, one.series) for one in found.installations] == [(3, BTC)]
+    assert [(one.at.offset, one.series) for one in found.changes] == [(3, BTC)]
     assert (found.start.seek, found.start.live_from, found.rebuilt) == (7, 18, True)
     assert [(kind, series) for kind, _, series, _ in told] == [("model.quarantined", BTC)]
     assert not damaged.exists()
@@ -189,7 +229,7 @@ async def test_a_damaged_model_that_cannot_even_be_moved_costs_the_partition_not
     told: list[Any] = []
     async with restorer(connection, events, tmp_path, Committed(18), told) as running:
         found = await loaded(running, candles)
-    assert found.installations == []
+    assert found.changes == []
     assert [kind for kind, _, _, _ in told] == ["model.quarantined"]
 
 
@@ -215,7 +255,7 @@ async def test_while_the_store_is_down_it_is_asked_for_a_few_models_again_and_ag
     await produce(events, [encode(fact(BTC, at, f"models/{at}", candles), 1) for at in range(40)])
     async with restorer(connection, events, store, Committed(18), [], rewind_candles=1) as running:
         found = await loaded(running, candles)
-    assert found.installations == []  # there is none; but that is known now
+    assert found.changes == []  # there is none; but that is known now
     before = sum(at <= found.start.seek for at in range(40))
     assert store.asked == 16 + 40 - before + 1
 
