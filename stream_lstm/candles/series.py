@@ -1,6 +1,6 @@
 """What a candle is, once decoded: the series it belongs to, an update of it, and its closing."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class SeriesKey(NamedTuple):
@@ -13,6 +13,19 @@ class SeriesKey(NamedTuple):
     exchange: str
     symbol: str
     interval: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The series of that name. Raises `ValueError`.
+
+        >>> SeriesKey.parse("okx:BTC/USDT:USDT:1h")
+        SeriesKey(exchange='okx', symbol='BTC/USDT:USDT', interval='1h')
+        """
+        exchange, _, rest = name.partition(":")
+        symbol, _, interval = rest.rpartition(":")
+        if not (exchange and symbol and interval):
+            raise ValueError(f"{name!r} is no series: exchange:symbol:interval")
+        return cls(exchange, symbol, interval)
 
     def __str__(self) -> str:
         return f"{self.exchange}:{self.symbol}:{self.interval}"

@@ -219,6 +219,11 @@ class Engine:
         if key in self._series:
             self._series[key].requested = False
 
+    def forget(self, key: SeriesKey) -> None:
+        """Forget a series, and its candles that were admitted and not worked on."""
+        if key in self._series:
+            self._forget(self._series[key])
+
     def drop(self, partition: Hashable) -> None:
         """Forget every series of a partition, and its candles that were admitted and not worked on."""
         for series in [series for series in self._series.values() if series.partition == partition]:

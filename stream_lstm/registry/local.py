@@ -10,8 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(root: Path, name: str, data: bytes) -> None:
-    """Write `root/name`: data to disk, then the name, then the folders up to `root`. Raises `OSError`."""
+def write_whole(root: Path, name: str, data: bytes, *, fresh: bool = False) -> None:
+    """Write `root/name`: data to disk, then the name, then the folders up to `root`.
+
+    Raises `OSError`; `FileExistsError` if it is to be `fresh` and is there already.
+    """
     target = root / name
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
@@ -20,11 +23,13 @@ def write_whole(root: Path, name: str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(handle)
-        os.replace(temporary, target)
-    except BaseException:  # whatever ends the write, nothing of it stays
+        if fresh:
+            os.link(temporary, target)  # unlike a rename it fails where there is something
+        else:
+            os.replace(temporary, target)
+    finally:  # whatever ends the write, nothing else of it stays
         with suppress(FileNotFoundError):
             os.unlink(temporary)
-        raise
     folder = target.parent
     _sync(folder)
     while folder != root:

@@ -11,12 +11,11 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from stream_lstm.errors import ModelError, ObjectMissing
-from stream_lstm.registry.objects import Entry, Objects, encoded
+from stream_lstm.registry.objects import Entry, Objects, encoded, folders
 
 _MODELS: Final = "models"
 _QUARANTINE: Final = "quarantine"
 _SUFFIX: Final = ".safetensors"
-_LONGEST_PART: Final = 200  # file systems take 255 bytes, and a Chinese character is nine once encoded
 
 
 class StoredModel(NamedTuple):
@@ -109,9 +108,7 @@ def path_of(series: str, model_id: str) -> str:
 
 
 def _folder_of(series: str) -> str:
-    name = encoded(series)
-    parts = (name[start : start + _LONGEST_PART] for start in range(0, len(name), _LONGEST_PART))
-    return "/".join((_MODELS, *parts))
+    return f"{_MODELS}/{folders(series)}"
 
 
 def _stored(entry: Entry) -> StoredModel:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from stream_lstm.errors import ObjectMissing, StoreError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The client's own default tries for three minutes: a worker must know sooner that its store is down.
 _RETRIES: "Final[RetryConfig]" = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
+
+_LONGEST_PART: Final = 200  # file systems take 255 bytes, and a Chinese character is nine once encoded
 
 
 class Entry(NamedTuple):
@@ -52,6 +54,20 @@ class Objects:
                 write_whole(self._folder, path, data)
             else:
                 obstore.put(self._store, path, data, use_multipart=False)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """As `put`, but only where nothing is; false if something is. Of several at once one succeeds."""
+        try:
+            with self._told(f"cannot create {path}"):
+                if self._folder is not None:
+                    write_whole(self._folder, path, data, fresh=True)
+                else:
+                    obstore.put(self._store, path, data, mode="create", use_multipart=False)
+        except StoreError as error:
+            if isinstance(error.__cause__, FileExistsError | AlreadyExistsError):
+                return False
+            raise
+        return True
 
     def get(self, path: str) -> bytes:
         """What was saved at `path`. Raises `ObjectMissing` if there is nothing."""
@@ -127,3 +143,9 @@ def encoded(name: str) -> str:
     'BTC%2FUSDT%2EP'
     """
     return quote(name, safe="").replace(".", "%2E")
+
+
+def folders(name: str) -> str:
+    """A name of any length as a path: what is too long for one folder goes on in a folder below."""
+    whole = encoded(name)
+    return "/".join(whole[start : start + _LONGEST_PART] for start in range(0, len(whole), _LONGEST_PART))

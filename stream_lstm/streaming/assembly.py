@@ -3,20 +3,23 @@
 import os
 import platform
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
+from stream_lstm.candles.series import SeriesKey
 from stream_lstm.checkpoints.store import CheckpointStore
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.observability.progress import Progress
+from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.registry.objects import Objects
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
 from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.checkpointing import Checkpointer
+from stream_lstm.streaming.claiming import Claiming
 from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
@@ -55,6 +58,11 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
     trainer = Trainer(_trainer(settings), engine.training_set, on_end=group.wake)
     pins = partial(pin_of, settings.inputs)
     checkpoints = _checkpoints(settings)
+    claims = Claims(Objects(settings.store.url), settings.kafka.group)
+
+    def tell(kind: str, data: dict[str, Any], series: SeriesKey | None, about: str) -> None:
+        publisher.publish_soon([encoder.own(kind, data, series=series, about=about)])
+
     restorer = Restorer(
         _restore(settings),
         connection,
@@ -62,11 +70,10 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         publisher,
         ModelStore(settings.store.url),
         SavedStates(checkpoints, fingerprint(engine.config)),
+        claims,
         pins,
         on_end=group.wake,
-        tell=lambda kind, data, series, about: publisher.publish_soon(
-            [encoder.own(kind, data, series=series, about=about)]
-        ),
+        tell=tell,
     )
     partitions: dict[TopicPartition, Partition] = {}
     checkpointer = Checkpointer(
@@ -100,6 +107,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
             partitions=partitions,
         ),
         checkpointer=checkpointer,
+        claiming=Claiming(claims, partitions, tell=tell, on_answer=group.wake),
         encoder=encoder,
         dead_letters=DeadLetters(settings.kafka.group, worker_id, settings.dlq.max_bytes),
         telemetry=telemetry,

@@ -57,6 +57,8 @@ class Taken:
     """Candles by (format, outcome)."""
     dead: list[tuple[KafkaRecord, BadCandle]] = field(default_factory=list)
     requests: list[TrainingRequest] = field(default_factory=list)
+    newcomers: list[SeriesKey] = field(default_factory=list)
+    """Series that are to be claimed."""
     filled_up: bool = False
     """Whether a series was refused for the first time: the partition has as many as it may have."""
 
@@ -77,7 +79,11 @@ class Partition:
         barrier: bool = False,
         topic_partitions: int = 1,
         changes: Iterable[Change] = (),
+        claims: bool = False,
     ) -> None:
+        """With `claims` a series that is new here is told in `Taken.newcomers`, and does not speak before
+        `claimed` has said whose it is.
+        """
         self.place = place
         self.pin = pin
         self.live_from = live_from
@@ -100,6 +106,14 @@ class Partition:
         self._position = Position(seek, 0)
         self._changes = deque(sorted(changes, key=lambda one: one.at))
         self._parked: dict[SeriesKey, list[Change]] = {}
+        self.refused: set[SeriesKey] = set()
+        """Series that belong to other partitions: their candles are not used."""
+        self._claims = claims
+        self._claimed: set[SeriesKey] = set()
+        self._unanswered: set[SeriesKey] = set()
+        self._turned_away: set[SeriesKey] = (
+            set()
+        )  # another partition of this worker has them, by right or not
         self._has_asked = False
         self._is_full = False
 
@@ -137,7 +151,9 @@ class Partition:
     @property
     def ready(self) -> bool:
         """Whether a turn would take something."""
-        return not self.waiting and bool(self._queue or self._backlog or self._must_ask)
+        if self.waiting or self._waits_for_claim():
+            return False
+        return bool(self._queue or self._backlog or self._must_ask)
 
     def feed(self, records: Iterable[KafkaRecord], received: float) -> None:
         """Queue records in the order of their offsets; `received` by the monotonic clock, in seconds."""
@@ -157,6 +173,8 @@ class Partition:
             if taken.records >= most_records and not self._backlog:
                 break
             if self._backlog:
+                if self._waits_for_claim():
+                    break
                 self._admit(taken)
             elif self._queue:
                 self._read(*self._queue.popleft(), taken)
@@ -170,6 +188,7 @@ class Partition:
         Raises `KeyError` or `ValueError` for one that does not fit, with no series left in the engine.
         """
         self._engine.restore(self.place, checkpoint.state, models)
+        self._claimed.update(SeriesKey(*told["key"]) for told in checkpoint.state.series)
         self.closing.restore(checkpoint.closing)
         self._last_record = (checkpoint.origin.last_offset, checkpoint.origin.last_crc)
 
@@ -179,7 +198,7 @@ class Partition:
         self._engine.install(series, model)
 
     def change(self, change: Change) -> TrainingRequest | None:
-        """Let a change of a live series take effect at the present position; gives the training it makes due."""
+        """Let a change of a live series take effect here; gives the training that it makes due."""
         apply(self._engine, change)
         request = self._engine.request(change.series)
         if request is not None and self.barrier:
@@ -189,6 +208,46 @@ class Partition:
     def give_up(self, series: SeriesKey) -> None:
         """Go on without the model that the partition waits for."""
         self.waiting.discard(series)
+
+    def claimed(self, series: SeriesKey, owner: TopicPartition) -> bool:
+        """Take the answer to a claim; false if candles were lost meanwhile, so that it must be restored."""
+        self._unanswered.discard(series)
+        if owner == self.place:
+            return series not in self._turned_away
+        self.refuse(series)
+        return True
+
+    def refuse(self, series: SeriesKey) -> None:
+        """Use no candle of a series any more."""
+        self.refused.add(series)
+        held = self._engine.series(series)
+        if held is not None and held.partition == self.place:
+            self._engine.forget(series)
+            self.waiting.discard(series)
+
+    def _waits_for_claim(self) -> bool:
+        """Whether the next candle would be the first to be answered, of a series that may not be ours."""
+        if not self._unanswered or not self._backlog:
+            return False
+        candle, _, live, _ = self._backlog[0]
+        held = self._engine.series(candle.series)
+        if candle.series not in self._unanswered or not live or held is None:
+            return False
+        return held.count + 1 >= self._engine.config.warm_up
+
+    def _is_ours(self, series: SeriesKey, taken: Taken) -> bool:
+        """Whether a candle may be used; claims a series that is new here."""
+        if series in self.refused:
+            return False
+        if series not in self._claimed:
+            self._claimed.add(series)
+            self._unanswered.add(series)
+            taken.newcomers.append(series)
+        held = self._engine.series(series)
+        if held is None or held.partition == self.place:
+            return True
+        self._turned_away.add(series)
+        return False
 
     @property
     def _must_ask(self) -> bool:
@@ -259,9 +318,13 @@ class Partition:
         candle, format, live, cause = self._backlog.popleft()
         offset, candles = self._position
         self._position = Position(offset, candles + 1) if self._backlog else Position(offset + 1, 0)
-        admitted = self._engine.admit(self.place, candle, cause, live=live)
         taken.closed += 1
         self.candles += 1
+        if self._claims and not self._is_ours(candle.series, taken):
+            if live:
+                taken.outcomes[format, "split"] += 1
+            return
+        admitted = self._engine.admit(self.place, candle, cause, live=live)
         for change in self._parked.pop(candle.series, ()):
             apply(self._engine, change)
         if live:

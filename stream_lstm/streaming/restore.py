@@ -23,6 +23,7 @@ from stream_lstm.errors import ModelDamaged, ModelError, StoreError, StreamLstmE
 from stream_lstm.forecasting.partition_state import model_ids
 from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
+from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.streaming.changes import DELETED, KINDS, PAUSED, RESUMED, RETRAIN, TRAINED, Change, Position
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
@@ -70,6 +71,8 @@ class Loaded(NamedTuple):
     """Those that answered in the checkpoint."""
     changes: list[Change]
     """What the facts say from the start on."""
+    elsewhere: list[SeriesKey]
+    """Series that other partitions have taken over."""
     topic_partitions: int
     rebuilt: bool
     """A new beginning after an earlier one: same ids, but not the same numbers."""
@@ -91,6 +94,7 @@ class Restorer:
         opener: Opener,
         store: ModelStore,
         saved: SavedStates,
+        claims: Claims,
         pin_of: Callable[[str], Pin],
         *,
         on_end: Callable[[], None],
@@ -102,6 +106,7 @@ class Restorer:
         self._opener = opener
         self._store = store
         self.saved = saved
+        self._claims = claims
         self._pin_of = pin_of
         self._on_end = on_end
         self._tell = tell
@@ -200,7 +205,9 @@ class Restorer:
         anew = start.live_from != committed or start.seek > 0
         rebuilt = committed is not None and found.checkpoint is None and anew
         changes = await self._load(wanted.applied)
-        return Loaded(place, start, found.checkpoint, resumed, changes, count, rebuilt, began)
+        moved = await asyncio.to_thread(self._claims.moved)
+        elsewhere = [SeriesKey.parse(series) for series, owner in moved.items() if owner != place]
+        return Loaded(place, start, found.checkpoint, resumed, changes, elsewhere, count, rebuilt, began)
 
     async def _load(self, facts: list[Fact]) -> list[Change]:
         """A few at a time: of those that come after a failure none is begun."""
@@ -210,7 +217,7 @@ class Restorer:
         return [change for change in loaded if change is not None]
 
     async def _change(self, fact: Fact) -> Change | None:
-        """What a fact changes, with the model that it names; None if it cannot be used. Raises `StoreError`."""
+        """What a fact changes, and the model that it names; None if unusable. Raises `StoreError`."""
         at = Position(fact.offset, fact.candles)
         if fact.kind != TRAINED:
             return Change(at, fact.series, fact.kind)

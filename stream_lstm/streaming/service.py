@@ -143,7 +143,12 @@ async def _started(
 
 async def _stop(worker: Worker, deadline: Deadline) -> None:
     """Stop every part, whatever becomes of the others; the publisher last, it takes what they say."""
-    parts = (worker.restorer.stop(), worker.trainer.stop(), worker.group.stop(deadline))
+    parts = (
+        worker.restorer.stop(),
+        worker.claiming.stop(),
+        worker.trainer.stop(),
+        worker.group.stop(deadline),
+    )
     for outcome in await asyncio.gather(*parts, return_exceptions=True):
         if isinstance(outcome, Exception):
             log.error("a part of the worker does not stop cleanly: %r", outcome)
@@ -172,5 +177,6 @@ async def _start(worker: Worker, settings: Settings) -> None:
     await worker.publisher.start(patience)
     await worker.group.start(patience)
     worker.trainer.start()
+    worker.claiming.start()
     started = worker.encoder.own("worker.started", {"version": version("stream-lstm")})
     worker.publisher.publish_soon([started])

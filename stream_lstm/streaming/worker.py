@@ -21,6 +21,7 @@ from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.observability.progress import Progress
 from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.checkpointing import Checkpointer
+from stream_lstm.streaming.claiming import Claiming
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.group import Fetched, GroupConsumer
@@ -58,6 +59,7 @@ class Worker:
     arrivals: Arrivals
     lookout: Lookout
     checkpointer: Checkpointer
+    claiming: Claiming
     encoder: Encoder
     dead_letters: DeadLetters
     telemetry: Telemetry
@@ -103,6 +105,8 @@ class Worker:
             self._open(loaded)
         if lost := await self.arrivals.take(self.trainer.finished()):
             self._restart(lost)
+        if behind := self.claiming.take():
+            self._restart(behind)
         busy = any(partition.ready for partition in self.partitions.values())
         self._feed(await self.group.poll(_FETCH, 0 if busy else _IDLE_SECONDS))
         with self._pace.measure():
@@ -115,6 +119,7 @@ class Worker:
         self.checkpointer.look()
         for place, one in taken.items():
             if place in self.partitions:  # not if it was lost just now
+                self.claiming.ask(place, one.newcomers)
                 for request in one.requests:
                     self.trainer.submit(request)
         caught_up = await self.lookout.look()
@@ -162,6 +167,7 @@ class Worker:
     def _drop(self, places: Iterable[TopicPartition]) -> None:
         places = list(places)
         self.checkpointer.forget(places)
+        self.claiming.forget(places)
         for place in places:
             self.group.shut(place)
             self.engine.drop(place)
@@ -199,6 +205,7 @@ class Worker:
             barrier=self.barrier,
             topic_partitions=loaded.topic_partitions,
             changes=loaded.changes,
+            claims=True,
         )
         if loaded.checkpoint is not None:
             try:
@@ -208,6 +215,8 @@ class Worker:
                 self.restorer.saved.refuse(place, start.seek)
                 self._restart([place])
                 return
+        for series in loaded.elsewhere:
+            partition.refuse(series)
         self.partitions[place] = partition
         self._replaying[place] = loaded
         self.group.seek_and_resume(place, start.seek)

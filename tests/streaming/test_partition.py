@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -252,3 +253,62 @@ def test_what_a_silent_replay_has_left_due_is_asked_for_when_it_ends() -> None:
     assert [request.need for turn in taken for request in turn.requests] == ["no model"]
     assert partition.waiting
     assert not partition.ready
+
+
+def test_a_newcomer_is_claimed_once_and_learns_until_the_answer_but_says_nothing() -> None:
+    partition, engine = opened(claims=True)
+    partition.feed(records(120), 0.0)
+    said, turns = drain(partition, engine)
+
+    assert [series for turn in turns for series in turn.newcomers] == [KEY]
+    assert partition.next_offset == 99
+    assert not said.predictions
+    assert partition.claimed(KEY, PLACE)
+    more, _ = drain(partition, engine)
+    assert {one.body["asOf"] for one in more.predictions} == {row.timestamp for row in records(120)[99:]}
+
+
+def test_other_series_wait_with_it_only_when_it_would_speak() -> None:
+    partition, engine = opened(claims=True)
+    partition.feed(records(99, ("AAA", "BBB")), 0.0)
+    drain(partition, engine)
+
+    assert partition.next_offset == 198
+
+
+def test_a_silent_replay_waits_for_no_claim() -> None:
+    partition, engine = opened(claims=True, live_from=119)
+    partition.feed(records(119), 0.0)
+    drain(partition, engine)
+
+    assert partition.next_offset == 119
+
+
+def test_a_series_of_another_partition_is_forgotten_and_its_candles_are_counted() -> None:
+    partition, engine = opened(claims=True)
+    partition.feed(records(50, ("AAA", "BBB")), 0.0)
+    drain(partition, engine)
+    assert partition.claimed(KEY, ("candles", 3))
+    assert [series.key.symbol for series in engine.all_series()] == ["BBB"]
+    partition.feed(records(60, ("AAA", "BBB"))[100:], 0.0)
+    _, turns = drain(partition, engine)
+
+    outcomes = sum((turn.outcomes for turn in turns), start=Counter())
+    assert outcomes["canonical", "split"] == outcomes["canonical", "new"] == 10
+
+
+def test_of_two_partitions_of_one_worker_the_second_takes_nothing_from_the_first() -> None:
+    partition, engine = opened(claims=True)
+    other = Partition(("candles", 1), engine, seek=0, live_from=0, claims=True)
+    partition.feed(records(40), 0.0)
+    drain(partition, engine)
+    other.feed(records(40), 0.0)
+    drain(other, engine)
+
+    series = engine.series(KEY)
+    assert series is not None
+    assert series.partition == PLACE
+    # By right it is the second one's, which has lost its candles meanwhile: it must be restored.
+    assert partition.claimed(KEY, other.place)
+    assert not other.claimed(KEY, other.place)
+    assert engine.series(KEY) is None

@@ -19,7 +19,9 @@ from stream_lstm.features import FeatureSet
 from stream_lstm.models.files import to_safetensors
 from stream_lstm.models.registry import fit
 from stream_lstm.models.training_set import TrainingSet
+from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
+from stream_lstm.registry.objects import Objects
 from stream_lstm.streaming.changes import Position
 from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.facts import Fact, encode
@@ -146,6 +148,7 @@ async def restorer(
         opener,
         ModelStore(store.as_uri()) if isinstance(store, Path) else store,
         SavedStates(checkpoints, "fingerprint"),
+        Claims(Objects("memory://"), "group"),
         lambda topic: NO_PIN,
         on_end=lambda: None,
         tell=lambda *event: told.append(event),
