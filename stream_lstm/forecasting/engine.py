@@ -151,13 +151,14 @@ class Engine:
         return True
 
     def remove_model(self, key: SeriesKey) -> bool:
-        """Go on without a model; a training is due. False if the series is not here."""
+        """Go on without a model until the next candle makes one due; false if the series is not here."""
         series = self._series.get(key)
         if series is None:
             return False
         self._forecaster.remove(series.row)
         series.model = series.expires_ms = None
         series.requested = series.said_expired = False
+        series.deleted_ms = series.last.close_ms if series.last is not None else None
         return True
 
     def pause(self, key: SeriesKey, paused: bool) -> bool:
@@ -375,6 +376,8 @@ class Engine:
         if expires is not None and now_ms < expires and not series.retrain:
             return None
         if series.requested or series.paused or not self._trainable(series):
+            return None
+        if series.deleted_ms is not None and now_ms <= series.deleted_ms and not series.retrain:
             return None
         series.requested = True
         if series.retrain:

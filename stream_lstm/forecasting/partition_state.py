@@ -56,6 +56,7 @@ def described(series: Series) -> Plain:
         "closures": [list(one) for one in series.closures.known],
         "paused": series.paused,
         "retrain": series.retrain,
+        "deleted": series.deleted_ms,
     }
 
 
@@ -89,4 +90,5 @@ def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
     series.closures.known = [Closure(*one) for one in told["closures"]]
     series.paused = told.get("paused", False)  # not told by versions that could not pause
     series.retrain = told.get("retrain", False)
+    series.deleted_ms = told.get("deleted")
     series.history.restore(blocks)

@@ -15,6 +15,7 @@ class Series:
     __slots__ = (
         "closures",
         "count",
+        "deleted_ms",
         "expires_ms",
         "first_open_ms",
         "history",
@@ -63,6 +64,8 @@ class Series:
         """Rounds of the coming `advance` that hold a candle of this series."""
         self.model: Model | None = None
         self.expires_ms: int | None = None
+        self.deleted_ms: int | None = None
+        """Close of the newest candle when its model was deleted: it is not trained on that again."""
         self.requested = False
         self.retrain = False
         """Whether its next training is due whatever the age of its model."""

@@ -24,6 +24,7 @@ FORMAT: Final = 2
 """Changes when an older reader would misread a file."""
 
 _LENGTH_BYTES: Final = 8
+_LONGEST_HEADER: Final = 1_000_000
 _ENTRY: Final = "model"
 _DTYPES: Final = frozenset({"float32", "float64"})
 
@@ -45,6 +46,30 @@ def from_safetensors(data: bytes) -> Model:
         return _dumped(told["description"]), told["sha256"], load(data)
 
     return _restore(*_parsed(read))
+
+
+def description_of(start: bytes) -> dict[str, Any]:
+    """What the first bytes of a safetensors file say of its model, nothing of it checked.
+
+    Raises `Incomplete` if they end before the header, and `ModelDamaged` if there is none.
+    """
+    length = _LENGTH_BYTES + int.from_bytes(start[:_LENGTH_BYTES], "little")
+    if _LENGTH_BYTES <= len(start) < length <= _LONGEST_HEADER:
+        raise Incomplete(length)
+
+    def read() -> dict[str, Any]:
+        header = orjson.loads(start[_LENGTH_BYTES:length])["__metadata__"]
+        return dict(orjson.loads(header[_ENTRY])["description"])
+
+    return _parsed(read)
+
+
+class Incomplete(Exception):
+    """The header has `length` bytes."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"the header has {length} bytes")
+        self.length = length
 
 
 def to_json(model: Model) -> bytes:

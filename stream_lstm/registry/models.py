@@ -61,6 +61,11 @@ class ModelStore:
         with _missing():
             return self._objects.get(path)
 
+    def load_start(self, path: str, length: int) -> bytes:
+        """The first bytes saved at `path`. Raises `ModelError` if there is nothing."""
+        with _missing():
+            return self._objects.get_start(path, length)
+
     async def load_async(self, path: str) -> bytes:
         """As `load`, without blocking the event loop."""
         with _missing():

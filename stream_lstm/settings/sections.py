@@ -177,6 +177,30 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+class Control(Section):
+    """How commands are answered."""
+
+    command_ttl: Timeout = 60.0
+    """Age above which a command is not done any more."""
+    grace: Timeout = 1.0
+    """How long the leader waits for the owner of a series before it answers a command itself."""
+    default_exchange: str | None = Field(default=None, min_length=1)
+    """Exchange of a command that names none."""
+    default_interval: str | None = Field(default=None, min_length=1)
+    """Interval of a command that names none."""
+
+    @model_validator(mode="after")
+    def _leaves_time_to_answer(self) -> Self:
+        if self.command_ttl < 5 * self.grace:
+            raise Conflict(
+                f"control.command_ttl = {shortest(self.command_ttl)} is less than five times control.grace = "
+                f"{shortest(self.grace)}: commands would expire before anybody has answered them",
+                "control.command_ttl",
+                "control.grace",
+            )
+        return self
+
+
 class Metrics(Section):
     """Where a worker serves `/metrics`, `/livez` and `/readyz`."""
 

@@ -14,6 +14,7 @@ from stream_lstm.settings.inputs import Input
 from stream_lstm.settings.sections import (
     Closing,
     Conflict,
+    Control,
     Dlq,
     Gaps,
     History,
@@ -86,6 +87,7 @@ class Settings(Section):
     history: History = History()
     training: Training = Training()
     http: Http = Http()
+    control: Control = Control()
     metrics: Metrics = Metrics()
     worker: Worker = Worker()
     log: Log = Log()

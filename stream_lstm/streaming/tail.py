@@ -40,11 +40,14 @@ class Tail:
         begin: Begin = "now",
         *,
         start_seconds: float = 30.0,
+        uncommitted: bool = False,
     ) -> None:
+        """With `uncommitted` what is in open or aborted transactions is read as well, and nothing waits."""
         self._connection = connection
         self._logical = {real: logical for logical, real in topics.items()}
         self._begin = begin
         self._start_seconds = start_seconds
+        self._isolation = "read_uncommitted" if uncommitted else "read_committed"
         self._consumer: AIOKafkaConsumer = None
 
     async def __aenter__(self) -> Self:
@@ -53,7 +56,7 @@ class Tail:
             **self._connection.client_options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # of an offset that is no longer there
-            isolation_level="read_committed",
+            isolation_level=self._isolation,
         )
         try:
             await start_with_backoff(self._consumer, "a reader", deadline)
@@ -84,6 +87,20 @@ class Tail:
         except KafkaError as error:
             raise self._failure("follow", repr(error)) from error
         return [(self._logical[place.topic], record) for place, found in fetched.items() for record in found]
+
+    async def ends(self, seconds: float) -> dict[TopicPartition, int]:
+        """Where the partitions end now. Raises `BrokerError`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return dict(await self._consumer.end_offsets(list(self._consumer.assignment())))
+        except TimeoutError as error:
+            raise self._failure("ask for the end of", "no answer in time") from error
+        except KafkaError as error:
+            raise self._failure("ask for the end of", repr(error)) from error
+
+    async def positions(self) -> dict[TopicPartition, int]:
+        """Offsets of what comes next, by partition."""
+        return {place: await self._consumer.position(place) for place in self._consumer.assignment()}
 
     async def _settle(self, deadline: Deadline) -> None:
         """Give the consumer all partitions and in each the offset at which it begins."""

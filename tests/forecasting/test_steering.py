@@ -144,10 +144,11 @@ def test_a_retraining_is_asked_for_once_and_done_with_the_next_model() -> None:
     assert made.request(KEY) is None
 
 
-def test_without_its_model_the_hybrid_answers_and_a_training_is_due() -> None:
+def test_without_its_model_the_hybrid_answers_and_the_next_candle_makes_a_training_due() -> None:
     made, said = fed()
     assert told(said.predictions)[0]["modelInfo"]["modelType"] == "har"
     made.remove_model(KEY)
+    assert made.request(KEY) is None, "the same candles would make the same model"
     after = feed(made, ROWS[600:601])
 
     info = told(after.predictions)[0]["modelInfo"]
@@ -180,7 +181,7 @@ def test_a_state_of_a_version_that_could_not_pause_is_read() -> None:
     made, _ = fed()
     state = made.export(P)
     for one in state.series:
-        del one["paused"], one["retrain"]
+        del one["paused"], one["retrain"], one["deleted"]
     other = engine()
     other.restore(P, state, {})
 
