@@ -9,6 +9,7 @@ StreamLstmError
 ├── TrainingFailed       a fit did not end in a usable model
 ├── StoreError           the object store refused, or cannot be reached
 │   └── ObjectMissing    it has no such object
+├── CommandRefused       a command that cannot be done: carries the code of the reply
 ├── CheckpointUnusable   a checkpoint is damaged, or was made for something else
 ├── BrokerError          Kafka refused, or cannot be reached
 │   ├── TopicMissing     a topic that must exist does not
@@ -61,6 +62,14 @@ class StoreError(StreamLstmError):
 
 class ObjectMissing(StoreError):
     """The object store has nothing at that path."""
+
+
+class CommandRefused(StreamLstmError):
+    """A command that cannot be done; ``code`` goes into the reply with the message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class CheckpointUnusable(StreamLstmError):

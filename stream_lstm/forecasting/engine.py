@@ -174,7 +174,7 @@ class Engine:
         series = self._series.get(key)
         if series is None:
             return False
-        series.retrain = True
+        series.retrain, series.deleted_ms = True, None
         return True
 
     def expiry_of(self, series: Series, model: Model) -> int:
@@ -377,7 +377,7 @@ class Engine:
             return None
         if series.requested or series.paused or not self._trainable(series):
             return None
-        if series.deleted_ms is not None and now_ms <= series.deleted_ms and not series.retrain:
+        if series.deleted_ms is not None and now_ms <= series.deleted_ms:
             return None
         series.requested = True
         if series.retrain:

@@ -1,6 +1,7 @@
 """Questions about a series of an engine: what it says now, how far off it was, how its market went."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,18 @@ from stream_lstm.forecasting.outputs import Prediction
 from stream_lstm.forecasting.regimes import Market, markets_over
 from stream_lstm.forecasting.series import Series
 from stream_lstm.forecasting.track_record import Errors
+
+
+class Markets(NamedTuple):
+    """The market at each of n candles, oldest first."""
+
+    close_ms: NDArray[np.int64]
+    """(n,) close times."""
+    closes: NDArray[np.float64]
+    """(n,) in units of the series' own."""
+    volumes: NDArray[np.float64]
+    """(n,)"""
+    regimes: list[Market]
 
 
 class Inquiry:
@@ -47,9 +60,10 @@ class Inquiry:
         """How far off the forecasts of a series were lately: (1, K)."""
         return self._forecaster.errors(np.array([series.row], np.intp))
 
-    def markets(self, series: Series, candles: int) -> tuple[NDArray[np.float64], list[Market]]:
-        """The newest `candles` of a series, (n, 5) as its history has them, and the regime at each."""
-        known = series.history.candles()
+    def markets(self, series: Series, candles: int) -> "Markets":
+        """The newest n candles of a series, as far as it has so many, and the market at each."""
+        known, numbers = series.history.candles(), series.history.steps()
         regimes = markets_over(known[-candles - WINDOW :, 3].astype(np.float64), WINDOW)
         newest = known[-candles:].astype(np.float64)
-        return newest, regimes[-len(newest) :]
+        closes_ms = series.first_open_ms + (numbers[-candles:].astype(np.int64) + 1) * series.step_ms - 1
+        return Markets(closes_ms, newest[:, 3], newest[:, 4], regimes[-len(newest) :])

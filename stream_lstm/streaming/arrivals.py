@@ -1,7 +1,7 @@
 """A trained model on its way into a partition: said as a fact, in the log, and only then answering."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,13 +41,18 @@ class Arrivals:
     encoder: Encoder
     telemetry: Telemetry
     partitions: Mapping[TopicPartition, Partition]
+    discard: Callable[[str], None]
+    """Deletes a file of the store that nobody wants any more."""
 
     async def take(self, finished: list[Trained]) -> list[TopicPartition]:
         """Install what has been trained; the partitions that must be restored since a publish failed."""
         arrived: dict[TopicPartition, list[_Arrival]] = {}
         for trained in finished:
             place = self._place_of(trained)
-            if place is None or trained.error == TOO_YOUNG:
+            if self._is_deleted(trained):
+                self.telemetry.trained(trained, "dropped")
+                self.discard(str(trained.path))
+            elif place is None or trained.error == TOO_YOUNG:
                 self._drop(trained)
             elif trained.model is None:
                 self._failed(trained, self.partitions[place])
@@ -81,6 +86,13 @@ class Arrivals:
             if series.partition == place == trained.request.partition:
                 return place if partition.live else None
         return None
+
+    def _is_deleted(self, trained: Trained) -> bool:
+        """Whether the model of a series was deleted while another was made of the same candles."""
+        series = self.engine.series(trained.request.series)
+        if series is None or trained.model is None or series.deleted_ms is None:
+            return False
+        return trained.model.metadata.trained_at <= series.deleted_ms
 
     def _fact(self, trained: Trained, model: Model, place: TopicPartition) -> Record:
         series = self.engine.series(trained.request.series)

@@ -1,5 +1,6 @@
 """The parts of a worker, made from the settings and put together; nothing is started here."""
 
+import asyncio
 import os
 import platform
 from functools import partial
@@ -12,6 +13,7 @@ from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.observability.progress import Progress
+from stream_lstm.registry.catalog import Catalog
 from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.registry.objects import Objects
@@ -21,6 +23,16 @@ from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.claiming import Claiming
 from stream_lstm.streaming.connection import KafkaConnection
+from stream_lstm.streaming.control.answers import Answers
+from stream_lstm.streaming.control.commands import Commands
+from stream_lstm.streaming.control.deletions import Deletions
+from stream_lstm.streaming.control.desk import REMEMBERED, Desk
+from stream_lstm.streaming.control.directory import Defaults, Directory
+from stream_lstm.streaming.control.inbox import Inbox
+from stream_lstm.streaming.control.outbox import Outbox
+from stream_lstm.streaming.control.roles import Roles
+from stream_lstm.streaming.control.steering import Steering
+from stream_lstm.streaming.control.take_over import TakeOver
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.exactly_once import ExactlyOnce
@@ -58,6 +70,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
     trainer = Trainer(_trainer(settings), engine.training_set, on_end=group.wake)
     pins = partial(pin_of, settings.inputs)
     checkpoints = _checkpoints(settings)
+    store = ModelStore(settings.store.url)
     claims = Claims(Objects(settings.store.url), settings.kafka.group)
 
     def tell(kind: str, data: dict[str, Any], series: SeriesKey | None, about: str) -> None:
@@ -68,7 +81,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         connection,
         names[MODEL_EVENTS],
         publisher,
-        ModelStore(settings.store.url),
+        store,
         SavedStates(checkpoints, fingerprint(engine.config)),
         claims,
         pins,
@@ -84,6 +97,15 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         telemetry=telemetry,
         partitions=partitions,
     )
+    roles = Roles(
+        inbox=Inbox(connection, names, REMEMBERED * settings.control.command_ttl, on_news=group.wake),
+        group=group,
+        engine=engine,
+        partitions=partitions,
+        control=names.control,
+    )
+    outbox = Outbox(encoder=encoder, publisher=publisher)
+    commands = _commands(settings, roles, outbox, trainer, checkpointer, claims, worker_id)
     info = {"group": settings.kafka.group, "instance": worker_id, "assignor": ASSIGNOR}
     metrics.consumer.info.info(info)
     return Worker(
@@ -93,7 +115,12 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         restorer=restorer,
         trainer=trainer,
         arrivals=Arrivals(
-            engine=engine, publisher=publisher, encoder=encoder, telemetry=telemetry, partitions=partitions
+            engine=engine,
+            publisher=publisher,
+            encoder=encoder,
+            telemetry=telemetry,
+            partitions=partitions,
+            discard=lambda path: outbox.beside(asyncio.to_thread(store.delete, path), f"delete {path}"),
         ),
         lookout=Lookout(
             group=group,
@@ -107,6 +134,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
             partitions=partitions,
         ),
         checkpointer=checkpointer,
+        commands=commands,
         claiming=Claiming(claims, partitions, tell=tell, on_answer=group.wake),
         encoder=encoder,
         dead_letters=DeadLetters(settings.kafka.group, worker_id, settings.dlq.max_bytes),
@@ -119,6 +147,46 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         close_grace_ms=round(settings.closing.close_grace * 1000),
         barrier=settings.training.install == "barrier",
         stop_seconds=settings.worker.shutdown_timeout * _FOR_THE_LOOP,
+    )
+
+
+def _commands(
+    settings: Settings,
+    roles: Roles,
+    outbox: Outbox,
+    trainer: Trainer,
+    checkpointer: Checkpointer,
+    claims: Claims,
+    worker_id: str,
+) -> Commands:
+    control, engine = settings.control, roles.engine
+    catalog = Catalog(ModelStore(settings.store.url))
+    steering = Steering(engine=engine, trainer=trainer, roles=roles, outbox=outbox)
+    return Commands(
+        inbox=roles.inbox,
+        desk=Desk(round(control.command_ttl * 1000)),
+        directory=Directory(
+            claims,
+            own=lambda: (series.key for series in engine.all_series()),
+            defaults=Defaults(control.default_exchange, control.default_interval),
+            on_news=roles.group.wake,
+        ),
+        roles=roles,
+        outbox=outbox,
+        answers=Answers(engine=engine, trainer=trainer, roles=roles, worker_id=worker_id),
+        steering=steering,
+        deletions=Deletions(
+            engine=engine,
+            catalog=catalog,
+            checkpointer=checkpointer,
+            roles=roles,
+            steering=steering,
+            outbox=outbox,
+            grace_s=control.grace,
+        ),
+        take_over=TakeOver(claims=claims, roles=roles, outbox=outbox),
+        catalog=catalog,
+        grace_s=control.grace,
     )
 
 

@@ -23,6 +23,7 @@ _AT_ONCE: Final = 2
 """Checkpoints that are written at the same time: each holds a copy of what it writes."""
 _JITTER: Final = 0.2
 """Share of the interval by which those of different partitions are apart."""
+_LOOK_SECONDS: Final = 0.05
 _LONGEST_WAIT: Final = 8
 """Intervals after which a store that refuses is tried again, at most."""
 
@@ -72,6 +73,21 @@ class Checkpointer:
             if partition.live and self._has_news(place, partition, self._progress(place)):
                 self._begin(place, partition, self.store)
                 await asyncio.wait({self._writing[place]})
+
+    async def save_soon(self, place: TopicPartition, seconds: float) -> bool:
+        """Have a partition saved as it is now or later; false if that takes longer, or the store refuses."""
+        if self.store is None or place not in self.partitions:
+            return False
+        known = self._progress(place)
+        known.candles, known.due = -1, 0.0
+        ends = self.clock() + seconds
+        while self.clock() < ends:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self._known.get(place) is not known or known.failures:
+                return False
+            if known.candles >= 0 and place not in self._writing:
+                return True
+        return False
 
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Partitions that are not ours any more, or begin anew. What is being written is finished."""

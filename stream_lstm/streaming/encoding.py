@@ -7,6 +7,8 @@ from typing import Any, Final
 import orjson
 
 from stream_lstm.candles.series import SeriesKey
+from stream_lstm.contracts.reply import PAGE, REJECTED, REPLY
+from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.outputs import Event, Outputs, Prediction, Score
 from stream_lstm.streaming import facts
 from stream_lstm.streaming.facts import Fact
@@ -18,6 +20,8 @@ STATE_HEADER: Final = "stream-lstm.state"
 """CRC-32 of a prediction's state, 8 hexadecimal digits."""
 
 _TYPE: Final = "stream-lstm."
+_PAGED: Final = ("models", "deleted")
+"""Fields of `data` that go on in the next page."""
 _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -50,6 +54,51 @@ class Encoder:
         body = _event_body(id, kind, at_ms, data, series) | {"workerId": self.worker_id}
         subject = series.symbol if series else self.worker_id
         return self._model_event(subject, orjson.dumps(body, option=_NUMPY), id, kind, at_ms)
+
+    def replies(
+        self, key: str, command_id: str | None, command: str | None, data: dict[str, Any]
+    ) -> list[Record]:
+        """A successful reply, in as many pages as its list needs; `key` names it in every repeat."""
+        name = next((name for name in _PAGED if name in data), None)
+        pages = [data]
+        if name is not None and len(data[name]) > PAGE:
+            pages = [data | {name: data[name][at : at + PAGE]} for at in range(0, len(data[name]), PAGE)]
+        return [
+            self._reply(key, command_id, command, REPLY, page, len(pages), {"success": True, "data": one})
+            for page, one in enumerate(pages, start=1)
+        ]
+
+    def refusal(
+        self, key: str, command_id: str | None, command: str | None, error: CommandRefused, *, rejected: bool
+    ) -> Record:
+        """A reply that says why a command was not done."""
+        body = {"success": False, "data": {}, "error": {"code": error.code, "message": str(error)}}
+        return self._reply(key, command_id, command, REJECTED if rejected else REPLY, 1, 1, body)
+
+    def _reply(
+        self,
+        key: str,
+        command_id: str | None,
+        command: str | None,
+        kind: str,
+        page: int,
+        pages: int,
+        body: dict[str, Any],
+    ) -> Record:
+        at_ms = int(time.time() * 1000)
+        id = f"{key}/{page}"
+        reply = {
+            "id": id,
+            "type": kind,
+            "at": at_ms,
+            "workerId": self.worker_id,
+            "correlationId": command_id,
+            "command": command,
+            "error": None,
+            "page": page,
+            "pages": pages,
+        }
+        return self._model_event(key, orjson.dumps(reply | body, option=_NUMPY), id, kind, at_ms)
 
     def _event(self, event: Event) -> Record:
         id = f"{event.type}:{event.series}:{event.at_ms}"

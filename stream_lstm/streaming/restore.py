@@ -71,6 +71,8 @@ class Loaded(NamedTuple):
     """Those that answered in the checkpoint."""
     changes: list[Change]
     """What the facts say from the start on."""
+    executed: frozenset[str]
+    """Ids of the commands that the facts are the effects of."""
     elsewhere: list[SeriesKey]
     """Series that other partitions have taken over."""
     topic_partitions: int
@@ -200,14 +202,18 @@ class Restorer:
         if found.checkpoint is not None and found.checkpoint.origin.partitions != count:
             self._tell_resized(place, found.checkpoint.origin.partitions, count)
         answering = {} if found.checkpoint is None else model_ids(found.checkpoint.state)
-        wanted = needed(await facts.of(place, opened_at), Position(start.seek, 0), answering)
+        said = await facts.of(place, opened_at)
+        wanted = needed(said, Position(start.seek, 0), answering)
         resumed = {one.series: one.model for one in await self._load(wanted.answering) if one.model}
         anew = start.live_from != committed or start.seek > 0
         rebuilt = committed is not None and found.checkpoint is None and anew
         changes = await self._load(wanted.applied)
         moved = await asyncio.to_thread(self._claims.moved)
         elsewhere = [SeriesKey.parse(series) for series, owner in moved.items() if owner != place]
-        return Loaded(place, start, found.checkpoint, resumed, changes, elsewhere, count, rebuilt, began)
+        executed = frozenset(str(fact.body["commandId"]) for fact in said if "commandId" in fact.body)
+        return Loaded(
+            place, start, found.checkpoint, resumed, changes, executed, elsewhere, count, rebuilt, began
+        )
 
     async def _load(self, facts: list[Fact]) -> list[Change]:
         """A few at a time: of those that come after a failure none is begun."""

@@ -146,6 +146,7 @@ async def _stop(worker: Worker, deadline: Deadline) -> None:
     parts = (
         worker.restorer.stop(),
         worker.claiming.stop(),
+        worker.commands.stop(),
         worker.trainer.stop(),
         worker.group.stop(deadline),
     )
@@ -178,5 +179,6 @@ async def _start(worker: Worker, settings: Settings) -> None:
     await worker.group.start(patience)
     worker.trainer.start()
     worker.claiming.start()
+    worker.commands.start()
     started = worker.encoder.own("worker.started", {"version": version("stream-lstm")})
     worker.publisher.publish_soon([started])

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import ModelError, TrainingFailed
@@ -39,6 +40,14 @@ class Trained(NamedTuple):
     hopeless: bool = False
     """Whether the fit itself gave the error: it is not tried again with the same candles, but asked for again
     with the next one. Else it was its process, or the store."""
+
+
+class TrainingState(NamedTuple):
+    """What is done about the next model of a series."""
+
+    state: Literal["idle", "queued", "running", "waits to try again"]
+    place: int | None = None
+    """Trainings that come before it."""
 
 
 Job = tuple[Asked, TrainingSet]
@@ -80,7 +89,9 @@ class Trainer:
         self._snapshot = snapshot
         self._queue = TrainingQueue()
         self._finished: list[tuple[Asked, Trained]] = []
-        self._running = 0
+        self._running: Counter[SeriesKey] = Counter()
+        self.last_errors: dict[SeriesKey, str] = {}
+        """Why the last training of a series failed, where it did."""
         self._work = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
         self._processes: dict[int, TrainingProcess] = {}
@@ -126,7 +137,15 @@ class Trainer:
     @property
     def queued(self) -> int:
         """Trainings that wait or run."""
-        return len(self._queue) + self._running
+        return len(self._queue) + self._running.total()
+
+    def state(self, series: SeriesKey) -> TrainingState:
+        """What is done about the next model of a series."""
+        if series in self._running:
+            return TrainingState("running", 0)
+        if (place := self._queue.place(series)) is not None:
+            return TrainingState("queued", place + self._running.total())
+        return TrainingState("waits to try again" if self._queue.has_failed(series) else "idle")
 
     @property
     def backlog_seconds(self) -> float:
@@ -155,12 +174,13 @@ class Trainer:
 
     async def _train(self, slot: int, jobs: list[Job]) -> None:
         """One stack, to its end."""
-        self._running += len(jobs)
+        series = [asked.request.series for asked, _ in jobs]
+        self._running.update(series)
         began = time.monotonic()
         try:
             results = await self._results(slot, jobs)
         finally:
-            self._running -= len(jobs)
+            self._running -= Counter(series)
         self._note_duration((time.monotonic() - began) / len(jobs))
         for (asked, _), result in zip(jobs, results, strict=True):
             self._end(asked, result)
@@ -220,6 +240,10 @@ class Trainer:
                 model = from_safetensors(result.data)
             except ModelError as damaged:
                 error = str(damaged)
+        if error is None:
+            self.last_errors.pop(asked.request.series, None)
+        else:
+            self.last_errors[asked.request.series] = error
         trained = Trained(asked.request, model, result.path, result.milliseconds, error, result.hopeless)
         self._finished.append((asked, trained))
         if error is None or result.hopeless:

@@ -62,6 +62,15 @@ class TrainingQueue:
         """Whether its partition has not been dropped since it was asked for."""
         return asked.losses == self._losses[asked.request.partition]
 
+    def place(self, series: SeriesKey) -> int | None:
+        """How many trainings come before that of a series; None if it does not wait."""
+        waiting = (one.asked.request.series for one in sorted(self._heap))
+        return next((at for at, waits in enumerate(waiting) if waits == series), None)
+
+    def has_failed(self, series: SeriesKey) -> bool:
+        """Whether the last training of a series has failed."""
+        return any(series in failures for failures in self._failures.values())
+
     def drop(self, partition: Hashable) -> None:
         """Forget the trainings of a partition, those too that have been taken."""
         self._losses[partition] += 1

@@ -22,6 +22,7 @@ from stream_lstm.observability.progress import Progress
 from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.claiming import Claiming
+from stream_lstm.streaming.control.commands import Commands
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.group import Fetched, GroupConsumer
@@ -60,6 +61,7 @@ class Worker:
     lookout: Lookout
     checkpointer: Checkpointer
     claiming: Claiming
+    commands: Commands
     encoder: Encoder
     dead_letters: DeadLetters
     telemetry: Telemetry
@@ -103,10 +105,9 @@ class Worker:
             await self._rebalance(change)
         for loaded in self.restorer.finished():
             self._open(loaded)
-        if lost := await self.arrivals.take(self.trainer.finished()):
-            self._restart(lost)
-        if behind := self.claiming.take():
-            self._restart(behind)
+        self._restart(await self.arrivals.take(self.trainer.finished()))
+        self._restart(self.claiming.take())
+        self._restart(await self.commands.take())
         busy = any(partition.ready for partition in self.partitions.values())
         self._feed(await self.group.poll(_FETCH, 0 if busy else _IDLE_SECONDS))
         with self._pace.measure():
@@ -168,6 +169,7 @@ class Worker:
         places = list(places)
         self.checkpointer.forget(places)
         self.claiming.forget(places)
+        self.commands.forget(places)
         for place in places:
             self.group.shut(place)
             self.engine.drop(place)
@@ -182,6 +184,8 @@ class Worker:
     def _restart(self, partitions: Iterable[TopicPartition]) -> None:
         """Restore partitions whose state is ahead of the log, or behind its beginning."""
         places = _plain(partitions)
+        if not places:
+            return
         self._drop(places)
         self.progress.phase(restored=False)
         ours = [place for place in places if place in self.group.owned]
@@ -219,6 +223,7 @@ class Worker:
             partition.refuse(series)
         self.partitions[place] = partition
         self._replaying[place] = loaded
+        self.commands.restored(loaded.executed)
         self.group.seek_and_resume(place, start.seek)
 
     def _tell_live(self, caught_up: Collection[TopicPartition]) -> None:

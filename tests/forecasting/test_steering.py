@@ -199,10 +199,11 @@ def test_the_regimes_of_the_past_end_with_the_one_that_is_said() -> None:
     made, said = fed()
     series = made.series(KEY)
     assert series is not None
-    newest, regimes = made.inquiry.markets(series, 200)
+    markets = made.inquiry.markets(series, 200)
 
-    assert len(newest) == len(regimes) == 200
-    assert regimes[-1] == told(said.predictions)[0]["features"]["marketRegime"]
+    assert len(markets.closes) == len(markets.regimes) == 200
+    assert markets.close_ms.tolist() == [row.close_ms for row in ROWS[400:600]]
+    assert markets.regimes[-1] == told(said.predictions)[0]["features"]["marketRegime"]
 
 
 def test_how_far_off_it_was() -> None:

@@ -58,6 +58,7 @@ class Scene:
     log: Log
     arrivals: Arrivals
     metrics: Metrics
+    discarded: list[str]
 
     def trained(self, error: str | None = None, place: object = PLACE, *, hopeless: bool = False) -> Trained:
         request = TrainingRequest(KEY, place, "no model", 0)  # type: ignore[arg-type]
@@ -80,6 +81,7 @@ def scene() -> Scene:
         engine.admit(PLACE, Closed(KEY, HOUR, at, *row), None, live=True)
     engine.advance(0)
     partition = Partition(PLACE, engine, seek=40, live_from=40)
+    discarded: list[str] = []
     metrics, log = Metrics.create(), Log(engine)
     arrivals = Arrivals(
         engine=engine,
@@ -87,8 +89,9 @@ def scene() -> Scene:
         encoder=Encoder("app", "w"),
         telemetry=Telemetry(metrics, 0.9),
         partitions={PLACE: partition},
+        discard=discarded.append,
     )
-    return Scene(engine, partition, log, arrivals, metrics)
+    return Scene(engine, partition, log, arrivals, metrics, discarded)
 
 
 async def test_the_fact_names_model_place_and_lifetime(scene: Scene) -> None:
@@ -181,3 +184,14 @@ async def test_while_a_partition_is_replayed_no_model_is_said(scene: Scene) -> N
     assert await scene.arrivals.take([scene.trained()]) == []
     assert scene.log.said == []
     assert scene.count("dropped") == 1
+
+
+async def test_a_model_of_candles_whose_model_was_deleted_meanwhile_does_not_come_back(scene: Scene) -> None:
+    trained = scene.trained()
+    scene.engine.remove_model(KEY)
+    assert await scene.arrivals.take([trained]) == []
+    series = scene.engine.series(KEY)
+    assert series is not None
+    assert series.model is None
+    assert scene.discarded == ["models/a"]
+    assert not scene.log.said
