@@ -10,6 +10,9 @@ StreamLstmError
 ├── StoreError           the object store refused, or cannot be reached
 │   └── ObjectMissing    it has no such object
 ├── CheckpointUnusable   a checkpoint is damaged, or was made for something else
+├── CommandError         a command to the workers had no success
+│   ├── CommandFailed    a worker's answer is that it was not done: carries the code
+│   └── NoAnswer         no worker has answered in time
 ├── BrokerError          Kafka refused, or cannot be reached
 │   ├── TopicMissing     a topic that must exist does not
 │   └── PartitionLost    what was published for a partition may not be in the log: restore it
@@ -17,6 +20,10 @@ StreamLstmError
 """
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stream_lstm.contracts.reply import Reply
 
 
 class StreamLstmError(Exception):
@@ -65,6 +72,24 @@ class ObjectMissing(StoreError):
 
 class CheckpointUnusable(StreamLstmError):
     """A checkpoint that is damaged, or was made for another log, other settings or another version."""
+
+
+class CommandError(StreamLstmError):
+    """A command to the workers had no success."""
+
+
+class CommandFailed(CommandError):
+    """A command that was not done. `code` is of the contract; `reply` is None if it was not even sent."""
+
+    def __init__(self, code: str, message: str, reply: "Reply | None" = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.reply = reply
+
+
+class NoAnswer(CommandError):
+    """No worker has answered in time. What was asked is not begun any more; it may have been done."""
 
 
 class BrokerError(StreamLstmError):

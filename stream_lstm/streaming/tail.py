@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -12,8 +12,17 @@ from stream_lstm.errors import BrokerError, TopicMissing
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
 from stream_lstm.streaming.topic_admin import CREATE_COMMAND
 
-Begin = int | Literal["now", "beginning"]
-"""Where to begin: at the end as of now, at what is oldest, or at a time in epoch ms."""
+Isolation = Literal["read_committed", "read_uncommitted"]
+
+
+class Last(NamedTuple):
+    """So many offsets before the end of each partition, transaction markers among them."""
+
+    offsets: int
+
+
+Begin = int | Last | Literal["now", "beginning"]
+"""Where to begin: at the end as of now, before it, at what is oldest, or at a time in epoch ms."""
 Batch = list[tuple[str, ConsumerRecord]]
 """Records with the logical names of their topics; those of one partition in order."""
 
@@ -23,7 +32,7 @@ _STOP_SECONDS: Final = 3.0
 
 
 class Tail:
-    """Reads the committed records of several topics, from `begin` on and for ever.
+    """Reads the records of several topics, from `begin` on and for ever; the committed ones, unless told.
 
     An async context manager and an async iterator of batches. `topics` are real names by logical ones.
     Partitions that a topic is given later are not followed. While Kafka is away nothing comes; when it is
@@ -40,11 +49,14 @@ class Tail:
         begin: Begin = "now",
         *,
         start_seconds: float = 30.0,
+        isolation: Isolation = "read_committed",
     ) -> None:
         self._connection = connection
         self._logical = {real: logical for logical, real in topics.items()}
         self._begin = begin
         self._start_seconds = start_seconds
+        self._isolation = isolation
+        self._ends: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = None
 
     async def __aenter__(self) -> Self:
@@ -53,7 +65,7 @@ class Tail:
             **self._connection.client_options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # of an offset that is no longer there
-            isolation_level="read_committed",
+            isolation_level=self._isolation,
         )
         try:
             await start_with_backoff(self._consumer, "a reader", deadline)
@@ -84,6 +96,26 @@ class Tail:
         except KafkaError as error:
             raise self._failure("follow", repr(error)) from error
         return [(self._logical[place.topic], record) for place, found in fetched.items() for record in found]
+
+    def was_there(self, record: ConsumerRecord) -> bool:
+        """Whether a record was in the log already on entering."""
+        return bool(record.offset < self._ends[TopicPartition(record.topic, record.partition)])
+
+    async def has_caught_up(self) -> bool:
+        """Whether all that was in the log on entering has been read, or was removed."""
+        for place, end in self._ends.items():
+            if await self._consumer.position(place) < end:
+                return False
+        return True
+
+    async def is_answered(self, seconds: float) -> bool:
+        """Whether the brokers answer within `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._consumer.end_offsets(list(self._ends))
+        except (TimeoutError, KafkaError):
+            return False
+        return True
 
     async def _settle(self, deadline: Deadline) -> None:
         """Give the consumer all partitions and in each the offset at which it begins."""
@@ -117,11 +149,13 @@ class Tail:
 
     async def _offsets(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         places = list(places)
-        if self._begin == "beginning":
-            return dict(await self._consumer.beginning_offsets(places))
-        ends = await self._consumer.end_offsets(places)
+        self._ends = ends = dict(await self._consumer.end_offsets(places))
         if self._begin == "now":
-            return dict(ends)
+            return ends
+        if self._begin == "beginning" or isinstance(self._begin, Last):
+            oldest = await self._consumer.beginning_offsets(places)
+            back = self._begin.offsets if isinstance(self._begin, Last) else max(ends.values())
+            return {place: max(oldest[place], ends[place] - back) for place in places}
         time_ms = max(self._begin, 0)
         found = await self._consumer.offsets_for_times(dict.fromkeys(places, time_ms))
         return {place: found[place].offset if found[place] else ends[place] for place in places}
