@@ -80,8 +80,13 @@ class Exchange:
 
     async def reaches_kafka(self, seconds: float) -> bool:
         """Whether the brokers answer within `seconds`."""
-        tail = self._tail
-        return tail is not None and await tail.is_answered(seconds)
+        if self._tail is None:
+            return False
+        try:
+            await self._tail.ends(seconds)
+        except BrokerError:
+            return False
+        return True
 
     async def _exchange(self, command_id: str, command: Command | None, seconds: float) -> Reply:
         deadline = Deadline(seconds)
@@ -158,7 +163,7 @@ class Exchange:
             topics,
             begin,
             start_seconds=_ATTEMPT_SECONDS,
-            isolation="read_uncommitted",
+            uncommitted=True,
         )
         async with tail:
             await self._turn(tail, None)

@@ -12,8 +12,6 @@ from stream_lstm.errors import BrokerError, TopicMissing
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
 from stream_lstm.streaming.topic_admin import CREATE_COMMAND
 
-Isolation = Literal["read_committed", "read_uncommitted"]
-
 
 class Last(NamedTuple):
     """So many offsets before the end of each partition, transaction markers among them."""
@@ -32,7 +30,7 @@ _STOP_SECONDS: Final = 3.0
 
 
 class Tail:
-    """Reads the records of several topics, from `begin` on and for ever; the committed ones, unless told.
+    """Reads the committed records of several topics, from `begin` on and for ever.
 
     An async context manager and an async iterator of batches. `topics` are real names by logical ones.
     Partitions that a topic is given later are not followed. While Kafka is away nothing comes; when it is
@@ -49,13 +47,14 @@ class Tail:
         begin: Begin = "now",
         *,
         start_seconds: float = 30.0,
-        isolation: Isolation = "read_committed",
+        uncommitted: bool = False,
     ) -> None:
+        """With `uncommitted` what is in open or aborted transactions is read as well, and nothing waits."""
         self._connection = connection
         self._logical = {real: logical for logical, real in topics.items()}
         self._begin = begin
         self._start_seconds = start_seconds
-        self._isolation = isolation
+        self._isolation = "read_uncommitted" if uncommitted else "read_committed"
         self._ends: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = None
 
@@ -97,25 +96,27 @@ class Tail:
             raise self._failure("follow", repr(error)) from error
         return [(self._logical[place.topic], record) for place, found in fetched.items() for record in found]
 
+    async def ends(self, seconds: float) -> dict[TopicPartition, int]:
+        """Where the partitions end now. Raises `BrokerError`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return dict(await self._consumer.end_offsets(list(self._consumer.assignment())))
+        except TimeoutError as error:
+            raise self._failure("ask for the end of", "no answer in time") from error
+        except KafkaError as error:
+            raise self._failure("ask for the end of", repr(error)) from error
+
+    async def positions(self) -> dict[TopicPartition, int]:
+        """Offsets of what comes next, by partition."""
+        return {place: await self._consumer.position(place) for place in self._consumer.assignment()}
+
     def was_there(self, record: ConsumerRecord) -> bool:
         """Whether a record was in the log already on entering."""
         return bool(record.offset < self._ends[TopicPartition(record.topic, record.partition)])
 
     async def has_caught_up(self) -> bool:
         """Whether all that was in the log on entering has been read, or was removed."""
-        for place, end in self._ends.items():
-            if await self._consumer.position(place) < end:
-                return False
-        return True
-
-    async def is_answered(self, seconds: float) -> bool:
-        """Whether the brokers answer within `seconds`."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._consumer.end_offsets(list(self._ends))
-        except (TimeoutError, KafkaError):
-            return False
-        return True
+        return all(position >= self._ends[place] for place, position in (await self.positions()).items())
 
     async def _settle(self, deadline: Deadline) -> None:
         """Give the consumer all partitions and in each the offset at which it begins."""
