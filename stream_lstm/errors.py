@@ -11,6 +11,9 @@ StreamLstmError
 │   └── ObjectMissing    it has no such object
 ├── CommandRefused       a command that cannot be done: carries the code of the reply
 ├── CheckpointUnusable   a checkpoint is damaged, or was made for something else
+├── CommandError         a command to the workers had no success
+│   ├── CommandFailed    a worker's answer is that it was not done: carries the code
+│   └── NoAnswer         no worker has answered in time
 ├── BrokerError          Kafka refused, or cannot be reached
 │   ├── TopicMissing     a topic that must exist does not
 │   └── PartitionLost    what was published for a partition may not be in the log: restore it
@@ -18,6 +21,10 @@ StreamLstmError
 """
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stream_lstm.contracts.reply import Reply
 
 
 class StreamLstmError(Exception):
@@ -74,6 +81,24 @@ class CommandRefused(StreamLstmError):
 
 class CheckpointUnusable(StreamLstmError):
     """A checkpoint that is damaged, or was made for another log, other settings or another version."""
+
+
+class CommandError(StreamLstmError):
+    """A command to the workers had no success."""
+
+
+class CommandFailed(CommandError):
+    """A command that was not done. `code` is of the contract; `reply` is None if it was not even sent."""
+
+    def __init__(self, code: str, message: str, reply: "Reply | None" = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.reply = reply
+
+
+class NoAnswer(CommandError):
+    """No worker has answered in time. What was asked is not begun any more; it may have been done."""
 
 
 class BrokerError(StreamLstmError):

@@ -157,6 +157,10 @@ class Http(Section):
     """Port of the gateway; 0 takes a free one."""
     token: SecretStr | None = Field(default=None, min_length=1)
     """Bearer token that whoever changes state over HTTP must send."""
+    timeout: Timeout = 10.0
+    """How long the gateway waits for a worker's answer; then it says 503 and why."""
+    requests_per_second: float = Field(default=50.0, gt=0)
+    """Requests that each client address may make, and twice as many at once; more are answered with 429."""
 
     @model_validator(mode="after")
     def _nobody_uninvited(self) -> Self:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,14 +25,14 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class BoundProcess:
-    """A program that is killed at our end, its output in a file.
+    """A program that is killed at our end, its output in a file, or with None on our standard error.
 
     On Linux the kernel kills it, even if we were killed ourselves; elsewhere it ends with the interpreter.
     It has its own session, so that a Ctrl-C in the terminal is ours to answer. Methods may be called from
     any thread, and again after it has ended. The constructor raises `OSError` if it cannot be run.
     """
 
-    def __init__(self, command: Sequence[str], output: Path) -> None:
+    def __init__(self, command: Sequence[str], output: Path | None) -> None:
         born: Future[subprocess.Popen[bytes]] = Future()
         # The kernel's signal comes when the *thread* that made the child ends: so this one stays with it.
         threading.Thread(target=_live, args=(command, output, born), name="child", daemon=True).start()
@@ -63,11 +63,11 @@ class BoundProcess:
         atexit.unregister(self.kill)
 
 
-def _live(command: Sequence[str], output: Path, born: Future[subprocess.Popen[bytes]]) -> None:
+def _live(command: Sequence[str], output: Path | None, born: Future[subprocess.Popen[bytes]]) -> None:
     """Start the program and stay with it to its end."""
     launcher = [sys.executable, "-I", "-S", "-c", _BIND, str(os.getpid())]
     try:
-        with output.open("ab") as file:
+        with output.open("ab") if output is not None else nullcontext(2) as file:
             process = subprocess.Popen(
                 [*launcher, *command],
                 stdin=subprocess.DEVNULL,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -12,8 +12,15 @@ from stream_lstm.errors import BrokerError, TopicMissing
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
 from stream_lstm.streaming.topic_admin import CREATE_COMMAND
 
-Begin = int | Literal["now", "beginning"]
-"""Where to begin: at the end as of now, at what is oldest, or at a time in epoch ms."""
+
+class Last(NamedTuple):
+    """So many offsets before the end of each partition, transaction markers among them."""
+
+    offsets: int
+
+
+Begin = int | Last | Literal["now", "beginning"]
+"""Where to begin: at the end as of now, before it, at what is oldest, or at a time in epoch ms."""
 Batch = list[tuple[str, ConsumerRecord]]
 """Records with the logical names of their topics; those of one partition in order."""
 
@@ -48,6 +55,7 @@ class Tail:
         self._begin = begin
         self._start_seconds = start_seconds
         self._isolation = "read_uncommitted" if uncommitted else "read_committed"
+        self._ends: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = None
 
     async def __aenter__(self) -> Self:
@@ -102,6 +110,14 @@ class Tail:
         """Offsets of what comes next, by partition."""
         return {place: await self._consumer.position(place) for place in self._consumer.assignment()}
 
+    def was_there(self, record: ConsumerRecord) -> bool:
+        """Whether a record was in the log already on entering."""
+        return bool(record.offset < self._ends[TopicPartition(record.topic, record.partition)])
+
+    async def has_caught_up(self) -> bool:
+        """Whether all that was in the log on entering has been read, or was removed."""
+        return all(position >= self._ends[place] for place, position in (await self.positions()).items())
+
     async def _settle(self, deadline: Deadline) -> None:
         """Give the consumer all partitions and in each the offset at which it begins."""
         try:
@@ -134,11 +150,13 @@ class Tail:
 
     async def _offsets(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         places = list(places)
-        if self._begin == "beginning":
-            return dict(await self._consumer.beginning_offsets(places))
-        ends = await self._consumer.end_offsets(places)
+        self._ends = ends = dict(await self._consumer.end_offsets(places))
         if self._begin == "now":
-            return dict(ends)
+            return ends
+        if self._begin == "beginning" or isinstance(self._begin, Last):
+            oldest = await self._consumer.beginning_offsets(places)
+            back = self._begin.offsets if isinstance(self._begin, Last) else max(ends.values())
+            return {place: max(oldest[place], ends[place] - back) for place in places}
         time_ms = max(self._begin, 0)
         found = await self._consumer.offsets_for_times(dict.fromkeys(places, time_ms))
         return {place: found[place].offset if found[place] else ends[place] for place in places}

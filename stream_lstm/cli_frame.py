@@ -1,0 +1,39 @@
+"""What all commands share: their common options, the settings from them, the loop, and JSON."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from stream_lstm.settings import Settings, load
+
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings file.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, above all other sources.")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON for machines, nothing else on standard output.")]
+
+
+def settings_of(config: Path | None, overrides: list[str] | None) -> Settings:
+    """The settings that a command was given. Raises `SettingsError`."""
+    return load(config, overrides or [], os.environ)
+
+
+def looped(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def print_json(value: object) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.flush()

@@ -1,0 +1,4 @@
+"""HTTP for those who do not speak Kafka: the original service's REST, over the client library.
+
+Sends commands and awaits replies like any other client; it never reaches into a worker, nor to Kafka itself.
+"""
