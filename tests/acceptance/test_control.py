@@ -1,0 +1,163 @@
+"""Commands at real workers: answered by the owner, by the leader, and while everybody restarts."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from stream_lstm.candles import moments
+from stream_lstm.client import ModelAdmin
+from stream_lstm.contracts.command import Command
+from stream_lstm.errors import CommandFailed
+from stream_lstm.registry.models import ModelStore
+from tests.acceptance.conftest import Application, installed
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+HOUR = 3_600_000
+SYMBOLS = moments.symbols(4)
+FAST = {"kafka__session_timeout": "3s", "kafka__heartbeat_interval": "300ms", "model": "har"}
+
+
+def market(count: int) -> list[moments.Moment]:
+    drawn = moments.of_market(SYMBOLS, interval="1h", start_ms=1_600_000_000_000 // HOUR * HOUR, seed=9)
+    return list(itertools.islice(drawn, count))
+
+
+@pytest.fixture
+async def admin(application: Application) -> AsyncIterator[ModelAdmin]:
+    async with ModelAdmin(
+        application.connection.bootstrap_servers, prefix=application.names.prefix, timeout=20
+    ) as admin:
+        yield admin
+
+
+async def trained(application: Application, series: int = len(SYMBOLS)) -> None:
+    async def all_have_a_model() -> bool:
+        return len({event["symbol"] for event in await events(application, "model.trained")}) >= series
+
+    await application.until(all_have_a_model)
+
+
+async def events(application: Application, kind: str) -> list[dict[str, Any]]:
+    told = [orjson.loads(record.value) for record in await application.read("model-events")]
+    return [event for event in told if event["type"] == kind]
+
+
+@pytest.mark.timeout(180)
+async def test_every_command_of_a_running_worker(application: Application, admin: ModelAdmin) -> None:
+    await application.feed(market(140))
+    application.start_worker(**FAST)
+    await trained(application)
+    symbol = SYMBOLS[0]
+
+    told = await admin.describe(symbol)
+    assert (told.candles, told.needed, told.paused) == (140, 100, False)
+    assert told.model is not None
+    assert told.training.state == "idle"
+    prediction = await admin.predict(symbol, "4h", confidence=0.8)
+    assert prediction.horizon == "4h"
+    assert prediction.predictions[-1].confidence == 0.8
+    assert prediction.model_info.model_id == told.model.model_id
+    assert (await admin.predict(symbol, model_type="hybrid")).model_info.model_type == "hybrid"
+    regime = await admin.regime(symbol)
+    assert regime.current_regime == prediction.features.market_regime
+    listed = await admin.list_models()
+    assert {row.symbol for row in listed.models} == set(SYMBOLS)
+    assert listed.count == len(SYMBOLS)
+    stats = await admin.model_stats(symbol)
+    assert stats.model_id == told.model.model_id
+    assert stats.mae is not None
+    assert (await admin.pause(symbol)).paused
+    assert (await admin.describe(symbol)).paused
+    assert not (await admin.resume(symbol)).paused
+    before = len(await events(application, "model.trained"))
+    assert (await admin.retrain(symbol)).queued
+
+    async def is_retrained() -> bool:
+        return len(await events(application, "model.trained")) > before
+
+    await application.until(is_retrained)
+    gone = await admin.delete_model(symbol)
+    assert {one.symbol for one in gone.deleted} == {symbol}
+    assert (await admin.describe(symbol)).model is None
+    assert symbol not in {row.symbol for row in (await admin.list_models()).models}
+
+
+@pytest.mark.timeout(180)
+async def test_what_cannot_be_done_says_why(application: Application, admin: ModelAdmin) -> None:
+    await application.feed(market(20))
+    application.start_worker(**FAST)
+    symbol = SYMBOLS[0]
+
+    async def refused(asked: Any) -> str:
+        with pytest.raises(CommandFailed) as told:
+            await asked
+        return str(told.value.code)
+
+    async def is_there() -> bool:
+        return bool(await events(application, "series.warming_up"))
+
+    await application.until(is_there)
+    assert await refused(admin.predict(symbol)) == "LSTM_PREDICTION_FAILED"
+    assert await refused(admin.retrain(symbol)) == "RETRAIN_FAILED"
+    assert await refused(admin.predict("NOSUCH")) == "LSTM_PREDICTION_FAILED"
+    assert await refused(admin.model_stats("NOSUCH")) == "MODEL_NOT_FOUND"
+    assert await refused(admin.describe("NOSUCH", exchange="x", interval="1h")) == "SERIES_NOT_FOUND"
+    assert (await admin.delete_model("NOSUCH")).deleted_count == 0
+    now = int(time.time() * 1000)
+    old = Command(command="describe", command_id="old", issued_at=now - 70_000, symbol=symbol)
+    reply = await admin.command(old)
+    assert reply.type == "command.rejected"
+    assert reply.error is not None
+    assert reply.error.code == "COMMAND_EXPIRED"
+
+
+@pytest.mark.timeout(240)
+async def test_models_that_are_too_old_are_gone_everywhere_and_stay_gone(
+    application: Application, admin: ModelAdmin, tmp_path: Path
+) -> None:
+    rows = market(150)
+    await application.feed(rows)
+    workers = [application.start_worker(**FAST, store__checkpoint_interval="2s") for _ in range(3)]
+    await trained(application)
+    store = ModelStore((tmp_path / "store").as_uri())
+    cleaned = await admin.cleanup_models(max_age_days=30)
+
+    assert {one.symbol for one in cleaned.deleted} == set(SYMBOLS)
+    assert not store.models()
+    assert all([(await admin.describe(symbol)).model is None for symbol in SYMBOLS])
+    for worker in workers:
+        await asyncio.to_thread(worker.kill)
+    for _ in range(3):
+        application.start_worker(**FAST)
+    for symbol in SYMBOLS:
+        assert (await admin.describe(symbol, timeout=50)).model is None
+    assert not store.models()
+    await application.feed(market(151)[150:])
+
+    async def new_ones() -> bool:
+        return len(store.models()) == len(SYMBOLS)
+
+    await application.until(new_ones)
+
+
+@pytest.mark.timeout(120)
+async def test_a_command_that_is_sent_while_no_worker_runs_is_answered_by_the_next(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    async with installed(kafka, prefix, tmp_path) as application:
+        await application.feed(market(110))
+        first = application.start_worker(**FAST)
+        await trained(application)
+        await asyncio.to_thread(first.stop, 20)
+        async with ModelAdmin(kafka, prefix=prefix, timeout=60) as admin:
+            asking = asyncio.create_task(admin.describe(SYMBOLS[1]))
+            await asyncio.sleep(2)
+            application.start_worker(**FAST)
+            assert (await asking).symbol == SYMBOLS[1]
