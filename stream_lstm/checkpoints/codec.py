@@ -48,6 +48,8 @@ class Origin:
     """CRC-32 of that record's value: another log has another one."""
     fingerprint: str
     """Of the settings and formulas that shape the state."""
+    events: dict[str, int] | None = None
+    """First offset of each partition of `model-events` whose facts may not be in it; None for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

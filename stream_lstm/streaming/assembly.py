@@ -89,6 +89,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         tell=tell,
     )
     partitions: dict[TopicPartition, Partition] = {}
+    inbox = Inbox(connection, names, REMEMBERED * settings.control.command_ttl, on_news=group.wake)
     checkpointer = Checkpointer(
         store=checkpoints,
         interval_s=settings.store.checkpoint_interval,
@@ -96,9 +97,10 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         publisher=publisher,
         telemetry=telemetry,
         partitions=partitions,
+        events_read=lambda: inbox.events,
     )
     roles = Roles(
-        inbox=Inbox(connection, names, REMEMBERED * settings.control.command_ttl, on_news=group.wake),
+        inbox=inbox,
         group=group,
         engine=engine,
         partitions=partitions,

@@ -49,6 +49,8 @@ class Checkpointer:
     publisher: Publisher
     telemetry: Telemetry
     partitions: Mapping[TopicPartition, Partition]
+    events_read: Callable[[], Mapping[int, int]]
+    """How far `model-events` has been read: what is said later is in no state yet."""
     clock: Callable[[], float] = time.monotonic
     _known: dict[TopicPartition, _Progress] = field(default_factory=dict, init=False)
     _writing: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict, init=False)
@@ -130,6 +132,7 @@ class Checkpointer:
             last_offset=last_offset,
             last_crc=last_crc,
             fingerprint=fingerprint(self.engine.config),
+            events={str(at): offset for at, offset in self.events_read().items()} or None,
         )
         checkpoint = Checkpoint(
             origin=origin, state=self.engine.export(place), closing=partition.closing.state()

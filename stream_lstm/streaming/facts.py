@@ -6,7 +6,7 @@ closed candles of that record.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -89,8 +89,12 @@ def parse(value: bytes | None) -> Fact | None:
 class FactLog:
     """The facts of a topic, read as far as it is written; each reading goes on where the last one ended."""
 
-    def __init__(self, connection: KafkaConnection, topic: str) -> None:
+    def __init__(
+        self, connection: KafkaConnection, topic: str, since: Mapping[int, int] | None = None
+    ) -> None:
+        """With `since` nothing of a partition is read before its offset; one that it does not name whole."""
         self.topic = topic
+        self._since = since or {}
         self._connection = connection
         self._found: list[tuple[int, Fact]] = []
         self._next: dict[TopicPartition, int] = {}
@@ -104,9 +108,7 @@ class FactLog:
         found = []
         async with LogReader(self._connection, deadline) as reader:
             written = await reader.written(await reader.partitions(self.topic))
-            spans = {
-                at: Span(max(span.start, self._next.get(at, 0)), span.stop) for at, span in written.items()
-            }
+            spans = {at: Span(self._first(at, span), span.stop) for at, span in written.items()}
             async for record in reader.read(spans):
                 try:
                     fact = parse(record.value)
@@ -118,6 +120,11 @@ class FactLog:
         self._next |= {at: span.stop for at, span in spans.items()}
         self._found = sorted([*self._found, *found], key=lambda entry: entry[0])
         return [fact for _, fact in self._found]
+
+    def _first(self, at: TopicPartition, written: Span) -> int:
+        """Where to go on, or to begin; at the beginning of a topic that was made again."""
+        first = self._next.get(at, self._since.get(at.partition, 0))
+        return max(written.start, first) if first <= written.stop else written.start
 
 
 async def read_facts(connection: KafkaConnection, topic: str, deadline: Deadline) -> list[Fact]:

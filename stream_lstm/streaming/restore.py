@@ -7,10 +7,9 @@ and replaying belong to the worker's loop.
 import asyncio
 import logging
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from math import inf
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from aiokafka import ConsumerRecord
@@ -25,11 +24,12 @@ from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
-from stream_lstm.streaming.changes import DELETED, KINDS, PAUSED, RESUMED, RETRAIN, TRAINED, Change, Position
+from stream_lstm.streaming.changes import TRAINED, Change, Position
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.facts import Fact, FactLog, by_partition
+from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.partition import TopicPartition
+from stream_lstm.streaming.replay_facts import ReplayFacts, models_of, needed
 from stream_lstm.streaming.rewind import Start, find_start
 from stream_lstm.streaming.saved_state import Found, SavedStates
 
@@ -125,7 +125,7 @@ class Restorer:
         """Restore partitions after a pause, from scratch where one is being restored already."""
         places = [(place[0], place[1]) for place in places]
         self.cancel(places)
-        facts = _Facts(self._connection, self._events_topic, self.config.timeout_s)
+        facts = ReplayFacts(self._connection, self._events_topic, self.config.timeout_s)
         for place in places:
             name = f"restore {place[0]}-{place[1]}"
             work = self._until_done(place, facts, pause_s)
@@ -151,7 +151,7 @@ class Restorer:
         self.cancel(list(self._tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _until_done(self, place: TopicPartition, facts: "_Facts", pause_s: float) -> None:
+    async def _until_done(self, place: TopicPartition, facts: ReplayFacts, pause_s: float) -> None:
         began, wait = time.monotonic(), _BACK_OFF[0]
         await asyncio.sleep(pause_s)
         while True:
@@ -169,7 +169,7 @@ class Restorer:
         self._finished.append(loaded)
         self._on_end()
 
-    async def _restore(self, place: TopicPartition, facts: "_Facts", began: float) -> Loaded:
+    async def _restore(self, place: TopicPartition, facts: ReplayFacts, began: float) -> Loaded:
         committed = await self._opener.open(place)
         opened_at = time.monotonic()
         config, pin = self.config, self._pin_of(place[0])
@@ -202,12 +202,17 @@ class Restorer:
         if found.checkpoint is not None and found.checkpoint.origin.partitions != count:
             self._tell_resized(place, found.checkpoint.origin.partitions, count)
         answering = {} if found.checkpoint is None else model_ids(found.checkpoint.state)
-        said = await facts.of(place, opened_at)
-        wanted = needed(said, Position(start.seek, 0), answering)
-        resumed = {one.series: one.model for one in await self._load(wanted.answering) if one.model}
+        since = None if found.checkpoint is None else found.checkpoint.origin.events
+        said = await facts.of(place, opened_at, since)
+        applied = needed(said, Position(start.seek, 0), answering)
+        resumed = {
+            one.series: one.model
+            for one in await self._load(models_of(place, answering, applied))
+            if one.model
+        }
         anew = start.live_from != committed or start.seek > 0
         rebuilt = committed is not None and found.checkpoint is None and anew
-        changes = await self._load(wanted.applied)
+        changes = await self._load(applied)
         moved = await asyncio.to_thread(self._claims.moved)
         elsewhere = [SeriesKey.parse(series) for series, owner in moved.items() if owner != place]
         executed = frozenset(str(fact.body["commandId"]) for fact in said if "commandId" in fact.body)
@@ -256,86 +261,3 @@ class Restorer:
         )
         data = {"topic": topic, "partition": partition, "before": before, "partitions": now}
         self._tell("topic.resized", data, None, topic)
-
-
-class _Facts:
-    """The facts for partitions that are restored together: read again for one that was opened since."""
-
-    def __init__(self, connection: KafkaConnection, topic: str, timeout_s: float) -> None:
-        self._log = FactLog(connection, topic)
-        self._timeout_s = timeout_s
-        self._turn = asyncio.Lock()
-        self._read_at = -inf
-        self._known: dict[TopicPartition, list[Fact]] = {}
-
-    async def of(self, place: TopicPartition, opened_at: float) -> list[Fact]:
-        """The facts of a partition, by position: all that were said before it was opened.
-
-        `opened_at` by `time.monotonic`: whoever had it until then may have said some. Raises `BrokerError`.
-        """
-        async with self._turn:
-            if self._read_at <= opened_at:
-                began = time.monotonic()
-                self._known = by_partition(await self._log.read(Deadline(self._timeout_s)))
-                self._read_at = began
-        return self._known.get(place, [])
-
-
-class Needed(NamedTuple):
-    """The facts of a replay."""
-
-    answering: list[Fact]
-    """Whose models answer in the checkpoint that it goes on from."""
-    applied: list[Fact]
-    """Those that it applies, from its start on, by position."""
-
-
-def needed(facts: Iterable[Fact], seek: Position, answering: Mapping[SeriesKey, str]) -> Needed:
-    """The facts of a replay from `seek`, where models of these ids answer already.
-
-    Of what comes before, whatever the checkpoint holds of it already: only what decides how a series stands
-    at `seek`. That may be applied twice and changes nothing then.
-    """
-    before: dict[SeriesKey, _Standing] = defaultdict(_Standing)
-    after = []
-    for fact in facts:
-        if fact.kind not in KINDS:
-            continue
-        if Position(fact.offset, fact.candles) > seek:
-            after.append(fact)
-        else:
-            before[fact.series].note(fact, answering.get(fact.series, ""))
-    own = [one.own for one in before.values() if one.own is not None]
-    return Needed(own, [*(fact for one in before.values() for fact in one.decisive()), *after])
-
-
-@dataclass(slots=True)
-class _Standing:
-    """What the facts before a position leave of a series there."""
-
-    own: Fact | None = None
-    """Of the model that answers in the checkpoint."""
-    models: list[Fact] = field(default_factory=list)
-    """What happened to its model since `own`; without `own` the last word."""
-    wish: Fact | None = None
-    pause: Fact | None = None
-
-    def note(self, fact: Fact, answering: str) -> None:
-        """Take the next fact of the series."""
-        if fact.kind in (PAUSED, RESUMED):
-            self.pause = fact
-        elif fact.kind == RETRAIN:
-            self.wish = fact
-        elif fact.kind == DELETED:
-            # What the checkpoint knows no model of, it knows to be deleted.
-            self.models = [fact] if self.own is not None else []
-        else:
-            self.wish = None
-            if fact.body.get("modelId") == answering:
-                self.own, self.models = fact, []
-            else:
-                self.models = [*self.models, fact] if self.own is not None else [fact]
-
-    def decisive(self) -> list[Fact]:
-        """Those that must be applied, in an order that leaves the same as theirs."""
-        return [*self.models, *(fact for fact in (self.wish, self.pause) if fact is not None)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import BrokerError
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.facts import Fact, by_partition, encode, parse, read_facts
+from stream_lstm.streaming.facts import Fact, FactLog, by_partition, encode, parse, read_facts
 
 CreateTopic = Callable[..., Awaitable[str]]
 Produce = Callable[..., Awaitable[None]]
@@ -104,3 +104,15 @@ async def test_an_empty_log_has_no_facts(connection: KafkaConnection, create_top
 async def test_a_log_that_is_not_there_is_our_error_in_time(connection: KafkaConnection) -> None:
     with pytest.raises(BrokerError, match="missing-topic"):
         await read_facts(connection, "missing-topic", Deadline(1))
+
+
+@pytest.mark.kafka
+async def test_nothing_is_read_before_the_offset_that_it_begins_at(
+    connection: KafkaConnection, create_topic: CreateTopic, produce: Produce
+) -> None:
+    topic = await create_topic()
+    await produce(topic, [encode(fact(at), 0) for at in range(4)])
+    later = FactLog(connection, topic, {0: 2})
+    assert [one.offset for one in await later.read(Deadline(20))] == [2, 3]
+    made_again = FactLog(connection, topic, {0: 9})
+    assert [one.offset for one in await made_again.read(Deadline(20))] == [0, 1, 2, 3]

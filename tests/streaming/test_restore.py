@@ -25,7 +25,8 @@ from stream_lstm.registry.objects import Objects
 from stream_lstm.streaming.changes import Position
 from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.facts import Fact, encode
-from stream_lstm.streaming.restore import Loaded, RestoreConfig, Restorer, needed
+from stream_lstm.streaming.replay_facts import models_of, needed
+from stream_lstm.streaming.restore import Loaded, RestoreConfig, Restorer
 from stream_lstm.streaming.saved_state import SavedStates
 
 CreateTopic = Callable[..., Awaitable[str]]
@@ -48,7 +49,7 @@ def fact(series: SeriesKey, offset: int, path: str = "m", topic: str = "candles"
 
 def test_a_replay_needs_the_last_model_before_it_and_all_after() -> None:
     facts = [fact(BTC, 5), fact(BTC, 10), fact(ETH, 7), fact(BTC, 20), fact(ETH, 30)]
-    assert [(one.series.symbol, one.offset) for one in needed(facts, Position(10, 0), {}).applied] == [
+    assert [(one.series.symbol, one.offset) for one in needed(facts, Position(10, 0), {})] == [
         ("BTC", 10),
         ("ETH", 7),
         ("BTC", 20),
@@ -58,24 +59,22 @@ def test_a_replay_needs_the_last_model_before_it_and_all_after() -> None:
 
 def test_a_model_that_came_in_the_middle_of_a_record_comes_after_it() -> None:
     found = needed([fact(BTC, 5), fact(BTC, 10, candles=1)], Position(10, 0), {})
-    assert found.applied[-1].candles == 1
+    assert found[-1].candles == 1
 
 
 def test_facts_of_a_newer_version_pass_by() -> None:
-    assert needed([fact(BTC, 5, kind="series.renamed")], Position(10, 0), {}) == ([], [])
+    assert needed([fact(BTC, 5, kind="series.renamed")], Position(10, 0), {}) == []
 
 
 def test_a_checkpoint_s_model_answers_and_those_after_it_are_installed() -> None:
     facts = [fact(BTC, offset, body={"modelId": f"m{offset}"}) for offset in (2, 5, 10, 12)]
     found = needed([*facts, fact(ETH, 3)], Position(10, 0), {BTC: "m5"})
-    assert found.answering == [facts[1]]
-    assert found.applied == [facts[2], fact(ETH, 3), facts[3]]
+    assert found == [facts[2], fact(ETH, 3), facts[3]]
 
 
 def test_a_checkpoint_s_model_that_no_fact_names_is_replaced_by_the_last_before() -> None:
     found = needed([fact(BTC, 2, body={"modelId": "m2"})], Position(10, 0), {BTC: "gone"})
-    assert found.answering == []
-    assert [one.offset for one in found.applied] == [2]
+    assert [one.offset for one in found] == [2]
 
 
 def kinds(found: list[Fact]) -> list[tuple[str, int]]:
@@ -86,36 +85,41 @@ def test_of_pauses_before_the_start_the_last_one_holds() -> None:
     facts = [
         fact(BTC, at, kind=f"series.{kind}") for at, kind in ((1, "paused"), (2, "resumed"), (3, "paused"))
     ]
-    assert kinds(needed(facts, Position(10, 0), {}).applied) == [("paused", 3)]
+    assert kinds(needed(facts, Position(10, 0), {})) == [("paused", 3)]
 
 
 def test_a_wish_for_a_training_ends_with_the_next_model() -> None:
     wish = fact(BTC, 4, kind="model.retrain_requested")
-    assert kinds(needed([fact(BTC, 2), wish], Position(10, 0), {}).applied) == [
+    assert kinds(needed([fact(BTC, 2), wish], Position(10, 0), {})) == [
         ("trained", 2),
         ("retrain_requested", 4),
     ]
-    assert kinds(needed([wish, fact(BTC, 6)], Position(10, 0), {}).applied) == [("trained", 6)]
+    assert kinds(needed([wish, fact(BTC, 6)], Position(10, 0), {})) == [("trained", 6)]
 
 
 def test_a_model_that_was_deleted_before_the_start_is_not_installed() -> None:
     deleted = fact(BTC, 5, kind="model.deleted")
-    assert needed([fact(BTC, 2), deleted], Position(10, 0), {}) == ([], [])
-    assert kinds(needed([fact(BTC, 2), deleted, fact(BTC, 8)], Position(10, 0), {}).applied) == [
-        ("trained", 8)
-    ]
+    assert needed([fact(BTC, 2), deleted], Position(10, 0), {}) == []
+    assert kinds(needed([fact(BTC, 2), deleted, fact(BTC, 8)], Position(10, 0), {})) == [("trained", 8)]
 
 
 def test_a_model_that_answers_in_the_checkpoint_and_was_deleted_since_is_taken_away() -> None:
     facts = [fact(BTC, 2, body={"modelId": "m2"}), fact(BTC, 10, kind="model.deleted")]
     found = needed(facts, Position(10, 0), {BTC: "m2"})
-    assert found.answering == facts[:1]
-    assert kinds(found.applied) == [("deleted", 10)]
+    assert kinds(found) == [("deleted", 10)]
+    assert models_of(("candles", 0), {BTC: "m2", ETH: "m3"}, found) == [
+        fact(ETH, 0, path="models/binance%3AETH%3A1h/m3.safetensors")
+    ]
+
+
+def test_facts_older_than_what_was_read_are_in_the_checkpoint() -> None:
+    newer = fact(BTC, 8, body={"modelId": "m8"})
+    assert needed([newer], Position(10, 0), {BTC: "m2"}) == [newer]
 
 
 def test_every_fact_after_the_start_is_applied_in_its_place() -> None:
     facts = [fact(BTC, 12, kind="model.deleted"), fact(BTC, 13), fact(BTC, 14, kind="series.paused")]
-    assert needed(facts, Position(10, 0), {}).applied == facts
+    assert needed(facts, Position(10, 0), {}) == facts
 
 
 class Committed:
