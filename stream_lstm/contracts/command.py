@@ -26,6 +26,8 @@ NAMES_A_SERIES: Final = frozenset(
 """Commands about one series."""
 ANSWERED_BY_OWNER: Final = frozenset({"predict", "regime", "retrain", "pause", "resume", "describe"})
 """Of these, those that only a live series can answer."""
+DELETES: Final = frozenset({"delete-model", "cleanup-models"})
+"""Commands about models in the store, of however many series."""
 LONGEST_ID: Final = 200
 
 Part = Annotated[str, Field(min_length=1, max_length=200)]

@@ -55,8 +55,9 @@ class ReplayFacts:
         """So much earlier that most checkpoints fit, and the effects of every command that still waits."""
         moment = int((time.time() - _LONG_AGO_SECONDS) * 1000)
         async with LogReader(self._connection, Deadline(self._timeout_s)) as reader:
-            at_least = {at: await reader.offset_at((self._topic, at), moment) for at in since}
-        return {at: min(offset, at_least[at] or offset) for at, offset in since.items()}
+            found = {at: await reader.offset_at((self._topic, at), moment) for at in since}
+        earlier = {at: offset for at, offset in found.items() if offset is not None}
+        return {at: min(offset, earlier.get(at, offset)) for at, offset in since.items()}
 
 
 def _begins_before(since: Mapping[int, int], wanted: Mapping[int, int]) -> bool:

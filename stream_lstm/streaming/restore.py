@@ -18,13 +18,13 @@ from stream_lstm.candles.decode import decode
 from stream_lstm.candles.formats import Pin
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.checkpoints.codec import Checkpoint
-from stream_lstm.errors import ModelDamaged, ModelError, StoreError, StreamLstmError
+from stream_lstm.errors import ModelDamaged, ModelError, ModelMismatch, StoreError, StreamLstmError
 from stream_lstm.forecasting.partition_state import model_ids
 from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
-from stream_lstm.streaming.changes import TRAINED, Change, Position
+from stream_lstm.streaming.changes import DELETED, TRAINED, Change, Position
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.log_reader import LogReader
@@ -71,8 +71,8 @@ class Loaded(NamedTuple):
     """Those that answered in the checkpoint."""
     changes: list[Change]
     """What the facts say from the start on."""
-    executed: frozenset[str]
-    """Ids of the commands that the facts are the effects of."""
+    executed: frozenset[tuple[str, SeriesKey]]
+    """Commands that the facts are the effects of, by id and series."""
     elsewhere: list[SeriesKey]
     """Series that other partitions have taken over."""
     topic_partitions: int
@@ -205,27 +205,35 @@ class Restorer:
         since = None if found.checkpoint is None else found.checkpoint.origin.events
         said = await facts.of(place, opened_at, since)
         applied = needed(said, Position(start.seek, 0), answering)
-        resumed = {
-            one.series: one.model
-            for one in await self._load(models_of(place, answering, applied))
-            if one.model
-        }
+        own = await self._load(models_of(place, answering, applied))
+        resumed = {one.series: one.model for one in own if one.model is not None}
+        gone = [one for one in own if one.model is None]
         anew = start.live_from != committed or start.seek > 0
         rebuilt = committed is not None and found.checkpoint is None and anew
-        changes = await self._load(applied)
+        changes = [*gone, *await self._load(applied)]
         moved = await asyncio.to_thread(self._claims.moved)
         elsewhere = [SeriesKey.parse(series) for series, owner in moved.items() if owner != place]
-        executed = frozenset(str(fact.body["commandId"]) for fact in said if "commandId" in fact.body)
+        executed = frozenset(
+            (str(fact.body["commandId"]), fact.series) for fact in said if "commandId" in fact.body
+        )
         return Loaded(
             place, start, found.checkpoint, resumed, changes, executed, elsewhere, count, rebuilt, began
         )
 
     async def _load(self, facts: list[Fact]) -> list[Change]:
-        """A few at a time: of those that come after a failure none is begun."""
+        """A few at a time: of those that come after a failure none is begun.
+
+        An old model that is gone was only too old; but if the last one of a series is, it was deleted.
+        """
         loaded: list[Change | None] = []
         for first in range(0, len(facts), _AT_ONCE):
             loaded += await asyncio.gather(*map(self._change, facts[first : first + _AT_ONCE]))
-        return [change for change in loaded if change is not None]
+        last = {fact.series: fact for fact in facts if fact.kind == TRAINED}
+        return [
+            change
+            for fact, change in zip(facts, loaded, strict=True)
+            if change is not None and (change.kind == fact.kind or last[fact.series] is fact)
+        ]
 
     async def _change(self, fact: Fact) -> Change | None:
         """What a fact changes, and the model that it names; None if unusable. Raises `StoreError`."""
@@ -237,8 +245,11 @@ class Restorer:
             model = from_safetensors(await self._store.load_async(path))
         except ModelDamaged as error:
             await self._put_aside(path, str(error), fact.series)
-        except ModelError as error:
+        except ModelMismatch as error:
             log.warning("%s: not loaded, the series is trained anew when due: %s", path, error)
+        except ModelError as error:
+            log.warning("%s: it was deleted: %s", path, error)
+            return Change(at, fact.series, DELETED)
         else:
             return Change(at, fact.series, TRAINED, model)
         return None

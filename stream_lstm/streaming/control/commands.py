@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
-from stream_lstm.contracts.command import Command, Unreadable
+from stream_lstm.contracts.command import DELETES, Command, Unreadable
 from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.series import Series
 from stream_lstm.registry.catalog import Catalog
 from stream_lstm.streaming.control import listing
 from stream_lstm.streaming.control.answers import Answers
 from stream_lstm.streaming.control.deletions import Deletions
-from stream_lstm.streaming.control.desk import DELETES, Desk, Pending
+from stream_lstm.streaming.control.desk import Desk, Pending
 from stream_lstm.streaming.control.directory import Directory
 from stream_lstm.streaming.control.inbox import Inbox
 from stream_lstm.streaming.control.outbox import Outbox
@@ -68,25 +68,23 @@ class Commands:
         self.roles.look()
         for pending in [*self.desk.pending.values()]:
             self._look(pending, now, now_ms)
-        for done in self.desk.lasting.values():
-            self.deletions.let_go(done)
         lost = {*await self.steering.come_true(), *self.take_over.moved}
         self.take_over.moved.clear()
         if now - self._forgotten_at > _FORGET_SECONDS:
             self._forgotten_at = now
             self.desk.forget(now_ms)
-            self.deletions.forget((), [*self.desk.pending, *self.desk.lasting])
+            self.deletions.forget((), self.desk.pending)
         return lost
 
-    def restored(self, command_ids: Iterable[str]) -> None:
-        """Note the commands whose facts a partition was restored with."""
-        self.steering.executed.update(command_ids)
+    def restored(self, executed: Iterable[tuple[str, SeriesKey]]) -> None:
+        """Note the commands whose facts a partition was restored with, by id and series."""
+        self.steering.executed.update(executed)
 
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Partitions that are not ours any more, or begin anew."""
         places = list(places)
         self.roles.forget(places)
-        self.deletions.forget(places, [*self.desk.pending, *self.desk.lasting])
+        self.deletions.forget(places, self.desk.pending)
 
     def _look(self, one: Pending, now: float, now_ms: int) -> None:
         """Do what this worker has to do about a command."""

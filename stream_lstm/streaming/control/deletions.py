@@ -59,7 +59,7 @@ class Deletions:
         for place in self.roles.own():
             if place in done:
                 continue
-            series = self._series(_asked(one), place)
+            series = self._series(one, place)
             for each in series:
                 self.steering.delete(one, each)
             if series:
@@ -74,13 +74,15 @@ class Deletions:
         self._done = {key: done - leaving for key, done in self._done.items() if key in kept}
         self._gone = {(key, place) for key, place in self._gone if place not in leaving and key in kept}
 
-    def _series(self, command: Command, place: TopicPartition) -> list[Series]:
+    def _series(self, one: Pending, place: TopicPartition) -> list[Series]:
         """The series of a partition whose model is to go."""
+        command = _asked(one)
         return [
             series
             for series in self.engine.all_series()
             if series.partition == place
             and series.model is not None
+            and not self.steering.has_done(one, series)
             and _is_meant(command, series.key, series.model.model_type, series.model.metadata.trained_at)
         ]
 

@@ -40,7 +40,6 @@ class Replied(NamedTuple):
 
     key: str
     worker_id: str
-    success: bool
     pages: int
     page: int
 
@@ -144,6 +143,6 @@ def _replied(value: bytes | None) -> Replied | None:
         if told["type"] not in (REPLY, REJECTED):
             return None
         key, _, page = str(told["id"]).rpartition("/")
-        return Replied(key, str(told["workerId"]), bool(told["success"]), int(told["pages"]), int(page))
+        return Replied(key, str(told["workerId"]), int(told["pages"]), int(page))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from stream_lstm.candles.series import SeriesKey
 from stream_lstm.contracts.command import Command
 from stream_lstm.errors import CommandRefused, PartitionLost
 from stream_lstm.forecasting.engine import Engine
@@ -40,8 +41,8 @@ class Steering:
     trainer: Trainer
     roles: Roles
     outbox: Outbox
-    executed: set[str] = field(default_factory=set)
-    """Ids of commands whose facts were in the log when a partition was restored."""
+    executed: set[tuple[str, SeriesKey]] = field(default_factory=set)
+    """Commands, by id and series, whose facts were in the log when a partition was restored."""
     _wishes: defaultdict[TopicPartition, list[_Wish]] = field(
         default_factory=lambda: defaultdict(list), init=False
     )
@@ -55,14 +56,19 @@ class Steering:
         if kind == RETRAIN:
             self._check_trainable(series)
         holds = series.requested if kind == RETRAIN else series.paused == (kind == PAUSED)
-        if one.key in self.executed or holds:
-            self._answer(one, series, kind, asked=one.key in self.executed)
+        done = self.has_done(one, series)
+        if done or holds:
+            self._answer(one, series, kind, asked=done)
         else:
             self._wish(_Wish(one, series, kind))
 
     def delete(self, one: Pending, series: Series) -> None:
         """Wish a model away."""
         self._wish(_Wish(one, series, DELETED))
+
+    def has_done(self, one: Pending, series: Series) -> bool:
+        """Whether the effect of a command on a series was in the log when it was restored."""
+        return (one.key, series.key) in self.executed
 
     async def come_true(self) -> Collection[TopicPartition]:
         """Say the facts and let them hold; the partitions that were lost, where nothing of it holds."""
