@@ -1,21 +1,23 @@
 """The command line: each command calls one function of a package."""
 
-import asyncio
 import logging
-import os
 import sys
 import time
-from collections.abc import Coroutine
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import orjson
 import typer
 
+from stream_lstm.cli_dlq import dlq_app
+from stream_lstm.cli_parts import Config, Json, Set
+from stream_lstm.cli_parts import date as _date
+from stream_lstm.cli_parts import loop as _loop
+from stream_lstm.cli_parts import print_json as _print_json
+from stream_lstm.cli_parts import settings_of as _settings
+from stream_lstm.cli_parts import warn as _warn
 from stream_lstm.errors import SettingsError, StreamLstmError
-from stream_lstm.settings import Settings, load
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -31,12 +33,7 @@ topics_app = typer.Typer(no_args_is_help=True, help="The topics in Kafka.")
 config_app = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
-
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings file.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, above all other sources.")
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON for machines, nothing else on standard output.")]
+app.add_typer(dlq_app, name="dlq")
 
 
 def main() -> None:
@@ -362,37 +359,6 @@ def config_show(config: Config = None, set: Set = None, json: Json = False) -> N
         from stream_lstm.terminal import tables
 
         tables.show(tables.settings(settings))
-
-
-def _date(text: str) -> int:
-    """Epoch ms of a date, or of a date and time, in UTC."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{text!r} is no date: write one like 2021-10-01") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _settings(config: Path | None, overrides: list[str] | None) -> Settings:
-    return load(config, overrides or [], os.environ)
-
-
-def _loop(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine on uvloop where there is one."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.flush()
-
-
-def _warn(text: str) -> None:
-    typer.echo(f"stream-lstm: {text}", err=True)
 
 
 def _fail(error: Exception, code: int) -> NoReturn:

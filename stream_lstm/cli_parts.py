@@ -1,0 +1,55 @@
+"""What the commands share: common options, settings, an event loop, JSON on standard output."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from stream_lstm.errors import SettingsError
+from stream_lstm.settings import Settings, load
+
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings file.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, above all other sources.")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON for machines, nothing else on standard output.")]
+
+
+def settings_of(config: Path | None, overrides: list[str] | None) -> Settings:
+    """Settings from all their sources. Raises `SettingsError`."""
+    return load(config, overrides or [], os.environ)
+
+
+def date(text: str) -> int:
+    """Epoch ms of a date, or of a date and time, in UTC. Raises `SettingsError`."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is no date: write one like 2021-10-01") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def loop(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def print_json(value: object) -> None:
+    """One JSON document and a line end."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """A line on standard error."""
+    typer.echo(f"stream-lstm: {text}", err=True)
