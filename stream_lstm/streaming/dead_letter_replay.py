@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError, ProducerFenced
@@ -71,6 +71,8 @@ class LetterWriter:
     """
 
     def __init__(self, connection: KafkaConnection, topic: str) -> None:
+        self.written = 0
+        """Records that are committed."""
         self._topic = topic
         self._servers = connection.bootstrap_servers
         self._producer = AIOKafkaProducer(
@@ -101,6 +103,7 @@ class LetterWriter:
                 await self._producer.begin_transaction()
                 await self.fill(records)
                 await self._producer.commit_transaction()
+                self.written += len(records)
         except (TimeoutError, KafkaError, AssertionError) as error:  # an assertion: it was dead already
             await self._abort()
             raise self._failure(records, error) from error
@@ -110,26 +113,35 @@ class LetterWriter:
 
     async def fill(self, records: Iterable[Returned]) -> None:
         """Send records and markers within a transaction; returns when the brokers have them."""
-        sent = []
-        for record in records:
-            topic, partition = record.origin[:2]
-            sent.append(
-                await self._producer.send(
-                    topic,
-                    record.value,
-                    record.key,
-                    partition=partition,
-                    timestamp_ms=record.timestamp_ms,
-                    headers=list(record.headers),
-                )
-            )
-            for letter in record.letters:
-                key, headers = marker(letter)
-                place = letter.place.partition
-                sent.append(await self._producer.send(self._topic, key=key, partition=place, headers=headers))
-        for outcome in await asyncio.gather(*sent, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        sent: list[asyncio.Future[Any]] = []
+        try:
+            for record in records:
+                sent.append(await self._send_record(record))
+                sent += [await self._send_marker(letter) for letter in record.letters]
+        finally:  # when a send fails, why it does is known to those before it
+            for outcome in await asyncio.gather(*sent, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
+
+    async def _send_record(self, record: Returned) -> asyncio.Future[Any]:
+        topic, partition = record.origin[:2]
+        future: asyncio.Future[Any] = await self._producer.send(
+            topic,
+            record.value,
+            record.key,
+            partition=partition,
+            timestamp_ms=record.timestamp_ms,
+            headers=list(record.headers),
+        )
+        return future
+
+    async def _send_marker(self, letter: Letter) -> asyncio.Future[Any]:
+        key, headers = marker(letter)
+        place = letter.place.partition
+        future: asyncio.Future[Any] = await self._producer.send(
+            self._topic, key=key, partition=place, headers=headers
+        )
+        return future
 
     async def _abort(self) -> None:
         """End the transaction now, if Kafka lets us: readers of the inputs need not wait for its time-out."""
@@ -141,19 +153,20 @@ class LetterWriter:
 
     def _failure(self, records: Sequence[Returned], error: Exception) -> BrokerError:
         first, last = records[0].origin, records[-1].origin
-        what = f"{first}" if len(records) == 1 else f"{len(records)} records, {first} to {last}"
+        where = f"{first}" if len(records) == 1 else f"{len(records)} records, {first} to {last}"
+        stopped = f"stopped after {self.written:,} records, which are replayed"
         if isinstance(error, ProducerFenced):
             return BrokerError(
-                f"stopped before {what}: another `dlq replay` of {self._topic!r} has begun, and goes on"
+                f"{stopped}: another `dlq replay` of {self._topic!r} has begun and goes on with the rest"
             )
         if isinstance(error, TimeoutError):
             return BrokerError(
-                f"stopped at {what}: no answer in time from {self._servers}. All of them are "
-                "replayed or none: call it again, and it knows"
+                f"{stopped}: no answer in time from {self._servers} about {where}, which are "
+                "replayed all or none. Call it again for the rest: it will know"
             )
         return BrokerError(
-            f"stopped before {what}: {self._servers} refuses: {error!r}. What came before is replayed: "
-            "call it again, without what Kafka refuses (--reason, --topic, --partition, --offset)"
+            f"{stopped}: {self._servers} refuses {where}: {error!r}. Call it again for the rest, without "
+            "what Kafka refuses (--reason, --topic, --partition, --offset)"
         )
 
 

@@ -2,19 +2,25 @@
 
 import asyncio
 import random
+import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream_lstm.errors import BrokerError, TopicMissing
+from stream_lstm.streaming import dead_letter_replay
 from stream_lstm.streaming.batch_producer import BatchProducer, Transactions
+from stream_lstm.streaming.bound_process import BoundProcess
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.dead_letter_log import DeadLetterLog
+from stream_lstm.streaming.dead_letter_log import DeadLetterLog, Letter
 from stream_lstm.streaming.dead_letter_plan import batches, survey
 from stream_lstm.streaming.dead_letter_replay import LetterWriter, plan, replay, returned
 from stream_lstm.streaming.deadletters import DeadLetters
+from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.records import Record
 from tests.streaming.letter_scene import MINUTE, T0, LetterScene
 
@@ -154,7 +160,9 @@ async def test_a_replay_that_another_one_has_overtaken_writes_nothing_more(scene
             seen = await survey(log, await log.written(), scene.wanted(), lambda done, total: None)
             records = await returned(log, seen.cases)
         await scene.replay()
-        with pytest.raises(BrokerError, match=r"another `dlq replay` of .* has begun, and goes on"):
+        with pytest.raises(
+            BrokerError, match=r"after 0 records.*another `dlq replay` of .* has begun and goes on"
+        ):
             await slow.write(records)
     assert [one.value for one in await scene.replayed()] == values(5)
 
@@ -228,6 +236,55 @@ async def test_many_letters_go_in_several_transactions(scene: LetterScene) -> No
     assert told[-3:] == [(500, 1_203), (1_000, 1_203), (1_203, 1_203)]
 
 
+class Interrupted(LetterWriter):
+    """Ctrl-C comes in the middle of a transaction."""
+
+    async def _send_marker(self, letter: Letter) -> asyncio.Future[Any]:
+        if letter.origin.offset == 700:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        return await super()._send_marker(letter)
+
+
+async def test_a_replay_that_is_cancelled_leaves_no_transaction_open(
+    scene: LetterScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (received,) = await scene.refused([b"v0"])
+    await scene.refuse([replace(received, offset=at, value=b"v%d" % at) for at in range(1, 1_203)])
+    with monkeypatch.context() as patched:
+        patched.setattr(dead_letter_replay, "LetterWriter", Interrupted)
+        replaying = asyncio.create_task(scene.replay())
+        await asyncio.wait({replaying})
+    assert replaying.cancelled()
+    async with LogReader(scene.connection, Deadline(20)) as reader:
+        places = [(scene.candles, 0), (scene.dlq, 0)]
+        assert await reader.spans(places) == await reader.written(places), "readers have to wait"
+    assert [one.value for one in await scene.replayed()] == values(500)
+    assert len((await scene.replay()).cases) == 703
+    assert [one.value for one in await scene.replayed()] == values(1_203)
+
+
+@pytest.mark.slow
+async def test_replays_killed_again_and_again_write_each_record_once(
+    scene: LetterScene, tmp_path: Path
+) -> None:
+    (received,) = await scene.refused([b"v0"])
+    await scene.refuse([replace(received, offset=at, value=b"v%d" % at) for at in range(1, 8_000)])
+    given = {"kafka.bootstrap_servers": scene.connection.bootstrap_servers, "topics.prefix": scene.prefix}
+    given["inputs"] = f'[{{"topic": "{scene.candles}"}}]'
+    options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
+    command = [sys.executable, "-m", "stream_lstm", "dlq", "replay", "--yes", *options]
+    for kill in range(3):
+        process, before = BoundProcess(command, tmp_path / f"{kill}.log"), len(await scene.replayed())
+        while len(await scene.replayed()) == before and process.exit_code is None:
+            pass
+        await asyncio.to_thread(process.kill)
+    left = 8_000 - len(await scene.replayed())
+    assert len((await scene.replay()).cases) >= left > 0
+    assert [one.value for one in await scene.replayed()] == values(8_000)
+
+
 async def test_what_kafka_refuses_is_named_and_nothing_of_its_transaction_stays(
     connection: KafkaConnection, prefix: str, admin: AIOKafkaAdminClient
 ) -> None:
@@ -237,7 +294,9 @@ async def test_what_kafka_refuses_is_named_and_nothing_of_its_transaction_stays(
     await scene.create()
     received = await scene.refused(values(2))
     await scene.refuse([replace(received[0], offset=9, value=random.Random(1).randbytes(5_000))])
-    with pytest.raises(BrokerError, match=r"3 records, .*-0@0 to .*-0@9: .*MessageSizeTooLarge.*--offset"):
+    with pytest.raises(
+        BrokerError, match=r"refuses 3 records, .*-0@0 to .*-0@9: MessageSizeTooLarge.*--offset"
+    ):
         await scene.replay()
     assert await scene.replayed() == []
     assert len((await scene.replay(offsets=(0, 8))).cases) == 2
