@@ -113,7 +113,7 @@ class Plan:
 
 
 async def survey(log: DeadLetterLog, spans: Places, wanted: Wanted, progress: Count) -> Plan:
-    """Read letters and markers and decide. Keeps some 400 bytes for each letter that is selected."""
+    """Read letters and markers and decide. Keeps some 650 bytes for each letter that is selected."""
     plan = Plan(log.topic, ends={partition: span.stop for (_, partition), span in spans.items()})
     ends = wanted.ends or plan.ends
     letters: dict[Origin, list[Letter]] = {}

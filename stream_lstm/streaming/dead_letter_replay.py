@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream_lstm.errors import BrokerError
+from stream_lstm.streaming.batch_producer import note_outcome
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
 from stream_lstm.streaming.dead_letter_log import (
     Count,
@@ -118,10 +119,10 @@ class LetterWriter:
             for record in records:
                 sent.append(await self._send_record(record))
                 sent += [await self._send_marker(letter) for letter in record.letters]
-        finally:  # when a send fails, why it does is known to those before it
-            for outcome in await asyncio.gather(*sent, return_exceptions=True):
-                if isinstance(outcome, Exception):
-                    raise outcome
+        except KafkaError:
+            await _raise_first(sent)  # why a send fails is known to those before it
+            raise
+        await _raise_first(sent)
 
     async def _send_record(self, record: Returned) -> asyncio.Future[Any]:
         topic, partition = record.origin[:2]
@@ -133,6 +134,7 @@ class LetterWriter:
             timestamp_ms=record.timestamp_ms,
             headers=list(record.headers),
         )
+        future.add_done_callback(note_outcome)
         return future
 
     async def _send_marker(self, letter: Letter) -> asyncio.Future[Any]:
@@ -141,6 +143,7 @@ class LetterWriter:
         future: asyncio.Future[Any] = await self._producer.send(
             self._topic, key=key, partition=place, headers=headers
         )
+        future.add_done_callback(note_outcome)
         return future
 
     async def _abort(self) -> None:
@@ -168,6 +171,13 @@ class LetterWriter:
             f"{stopped}: {self._servers} refuses {where}: {error!r}. Call it again for the rest, without "
             "what Kafka refuses (--reason, --topic, --partition, --offset)"
         )
+
+
+async def _raise_first(sent: Iterable[asyncio.Future[Any]]) -> None:
+    """Wait for the outcome of all; raise the first that is an error."""
+    for outcome in await asyncio.gather(*sent, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def transactional_id(topic: str) -> str:

@@ -20,6 +20,7 @@ from stream_lstm.streaming.dead_letter_log import DeadLetterLog, Letter
 from stream_lstm.streaming.dead_letter_plan import batches, survey
 from stream_lstm.streaming.dead_letter_replay import LetterWriter, plan, replay, returned
 from stream_lstm.streaming.deadletters import DeadLetters
+from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.records import Record
 from tests.streaming.letter_scene import MINUTE, T0, LetterScene
@@ -263,6 +264,31 @@ async def test_a_replay_that_is_cancelled_leaves_no_transaction_open(
     assert [one.value for one in await scene.replayed()] == values(500)
     assert len((await scene.replay()).cases) == 703
     assert [one.value for one in await scene.replayed()] == values(1_203)
+
+
+@pytest.mark.slow
+async def test_a_broker_that_goes_away_ends_it_in_time_and_the_next_one_finishes(
+    private_kafka: EmbeddedKafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = LetterScene(KafkaConnection(private_kafka.bootstrap_servers), prefix)
+    await scene.create()
+    (received,) = await scene.refused([b"v0"])
+    await scene.refuse([replace(received, offset=at, value=b"v%d" % at) for at in range(1, 600)])
+
+    class Unlucky(LetterWriter):
+        async def _send_marker(self, letter: Letter) -> asyncio.Future[Any]:
+            if letter.origin.offset == 550:
+                await asyncio.to_thread(private_kafka.kill)
+            return await super()._send_marker(letter)
+
+    monkeypatch.setattr(dead_letter_replay, "LetterWriter", Unlucky)
+    async with asyncio.timeout(60):
+        with pytest.raises(BrokerError, match=r"after 500 records.*Call it again"):
+            await scene.replay()
+    monkeypatch.undo()
+    await asyncio.to_thread(private_kafka.restart)
+    await scene.replay()
+    assert [one.value for one in await scene.replayed()] == values(600)
 
 
 @pytest.mark.slow
