@@ -5,18 +5,19 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import orjson
 import typer
 
-from stream_lstm import cli_admin
+from stream_lstm import cli_admin, cli_dlq
 from stream_lstm.cli_frame import Config, Json, Set
+from stream_lstm.cli_frame import date as _date
 from stream_lstm.cli_frame import looped as _loop
 from stream_lstm.cli_frame import print_json as _print_json
 from stream_lstm.cli_frame import settings_of as _settings
+from stream_lstm.cli_frame import warn as _warn
 from stream_lstm.errors import SettingsError, StreamLstmError
 
 EXIT_FAILED: Final = 1
@@ -34,6 +35,7 @@ config_app = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
 cli_admin.register(app)
+app.add_typer(cli_dlq.dlq_app, name="dlq")
 
 
 def main() -> None:
@@ -366,19 +368,6 @@ def config_show(config: Config = None, set: Set = None, json: Json = False) -> N
         from stream_lstm.terminal import tables
 
         tables.show(tables.settings(settings))
-
-
-def _date(text: str) -> int:
-    """Epoch ms of a date, or of a date and time, in UTC."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{text!r} is no date: write one like 2021-10-01") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _warn(text: str) -> None:
-    typer.echo(f"stream-lstm: {text}", err=True)
 
 
 def _fail(error: Exception, code: int) -> NoReturn:

@@ -4,12 +4,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
 
+from stream_lstm.errors import SettingsError
 from stream_lstm.settings import Settings, load
 
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings file.")]
@@ -22,6 +24,20 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for machines, nothing e
 def settings_of(config: Path | None, overrides: list[str] | None) -> Settings:
     """The settings that a command was given. Raises `SettingsError`."""
     return load(config, overrides or [], os.environ)
+
+
+def date(text: str) -> int:
+    """Epoch ms of a date, or of a date and time, in UTC. Raises `SettingsError`."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is no date: write one like 2021-10-01") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def warn(text: str) -> None:
+    """A line on standard error."""
+    typer.echo(f"stream-lstm: {text}", err=True)
 
 
 def looped(work: Coroutine[Any, Any, Any]) -> Any:

@@ -40,3 +40,12 @@ BODY_TOO_LONG: Final = "body_too_long"
 """The record's value is above 1 MiB."""
 UNDECODABLE_DECIMAL: Final = "undecodable_decimal"
 """A base64 decimal without the schema that tells its scale."""
+
+
+def known() -> tuple[str, ...]:
+    """All reason codes.
+
+    >>> NOT_JSON in known()
+    True
+    """
+    return tuple(value for name, value in globals().items() if name.isupper())

@@ -78,3 +78,15 @@ def pin_of(inputs: Iterable[Input], topic: str) -> Pin:
         if each.pattern is not None and re.fullmatch(each.pattern, topic):
             return each.pin
     return NO_PIN
+
+
+def is_input(inputs: Iterable[Input], topic: str) -> bool:
+    """Whether the inputs name or match a topic.
+
+    >>> is_input([Input(pattern="candles-.*")], "candles-a"), is_input([Input(topic="candles")], "control")
+    (True, False)
+    """
+    return any(
+        topic == each.topic or (each.pattern is not None and re.fullmatch(each.pattern, topic))
+        for each in inputs
+    )

@@ -180,7 +180,7 @@ class BatchProducer:
             for (topic, partition), batch in zip(filled, layer, strict=True):
                 if batch is not None:
                     future = await self._producer.send_batch(batch, topic, partition=partition)
-                    future.add_done_callback(_note_outcome)
+                    future.add_done_callback(note_outcome)
                     sent.append(future)
         if sent:
             # Unlike `gather`, this cancels nothing at the deadline: their outcome is still noted.
@@ -189,7 +189,7 @@ class BatchProducer:
                 future.result()
 
 
-def _note_outcome(future: asyncio.Future[Any]) -> None:
+def note_outcome(future: asyncio.Future[Any]) -> None:
     """Take an exception that nobody awaits any more, so that it is not reported as forgotten."""
     if not future.cancelled():
         future.exception()

@@ -15,7 +15,15 @@ DLQ_MAX_BYTES: Final = 900_000
 TRUNCATED_BYTES: Final = 64 * 1024
 """What is kept of a larger one; the original stays readable at its offset."""
 
-_CONNECT: Final = "__connect.errors."
+CONNECT: Final = "__connect.errors."
+REASON: Final = "stream-lstm.reason"
+TRUNCATED: Final = "stream-lstm.truncated"
+"""Size of the value, if only its beginning was kept."""
+REPLAYS: Final = "stream-lstm.replays"
+"""On a record that `dlq replay` has written: how often it was; a letter about it passes it on."""
+
+_KEPT: Final = frozenset({"content-type", "traceparent", "tracestate", REPLAYS})
+_LONGEST_HEADER: Final = 4096
 
 
 class DeadLetters:
@@ -24,10 +32,10 @@ class DeadLetters:
     def __init__(self, application: str, worker: str, max_bytes: int = DLQ_MAX_BYTES) -> None:
         self.max_bytes = max_bytes
         self._constant: tuple[Header, ...] = (
-            (f"{_CONNECT}connector.name", application.encode()),
-            (f"{_CONNECT}task.id", worker.encode()),
-            (f"{_CONNECT}stage", b"VALUE_CONVERTER"),
-            (f"{_CONNECT}class.name", b"stream_lstm.candles.decode"),
+            (f"{CONNECT}connector.name", application.encode()),
+            (f"{CONNECT}task.id", worker.encode()),
+            (f"{CONNECT}stage", b"VALUE_CONVERTER"),
+            (f"{CONNECT}class.name", b"stream_lstm.candles.decode"),
         )
 
     def letter(self, place: TopicPartition, record: KafkaRecord, mistake: BadCandle) -> Record:
@@ -35,18 +43,23 @@ class DeadLetters:
         topic, partition = place
         key, value, size = _shortened(record.key, record.value, self.max_bytes)
         headers = (
-            *((name, content) for name, content in record.headers if name == "content-type"),
-            (f"{_CONNECT}topic", topic.encode()),
-            (f"{_CONNECT}partition", b"%d" % partition),
-            (f"{_CONNECT}offset", b"%d" % record.offset),
+            *((name, content) for name, content in record.headers if _is_kept(name, content)),
+            (f"{CONNECT}topic", topic.encode()),
+            (f"{CONNECT}partition", b"%d" % partition),
+            (f"{CONNECT}offset", b"%d" % record.offset),
             *self._constant,
-            (f"{_CONNECT}exception.class.name", type(mistake).__name__.encode()),
-            (f"{_CONNECT}exception.message", str(mistake).encode(errors="replace")[:4096]),
-            ("stream-lstm.reason", mistake.reason.encode()),
+            (f"{CONNECT}exception.class.name", type(mistake).__name__.encode()),
+            (f"{CONNECT}exception.message", str(mistake).encode(errors="replace")[:_LONGEST_HEADER]),
+            (REASON, mistake.reason.encode()),
         )
         if size is not None:
-            headers += (("stream-lstm.truncated", b"%d" % size),)
+            headers += ((TRUNCATED, b"%d" % size),)
         return Record(TOPIC, key, value, headers, max(record.timestamp, 0))
+
+
+def _is_kept(name: str, content: bytes | None) -> bool:
+    """Whether a letter keeps a header of its record. A producer may write one of any size, or null."""
+    return name in _KEPT and content is not None and len(content) <= _LONGEST_HEADER
 
 
 def _shortened(

@@ -22,6 +22,8 @@ from stream_lstm.streaming.topics import retention_warning
 BEGINNING_MS: Final = 315_532_800_000
 """1980: the first synthetic candle. 46 years of hours are half a day of play at ten a second, in the past."""
 _ANSWER_SECONDS: Final = 30.0
+_LAST: Final = 1_000
+"""Records at the end of each partition among which the newest candle is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,8 @@ async def _newest_ms(connection: KafkaConnection, topic: str) -> int:
     """Close time of the newest synthetic candle at the partitions' ends; -1 if there is none."""
     async with LogReader(connection, Deadline(_ANSWER_SECONDS)) as reader:
         spans = await reader.spans(await reader.partitions(topic))
-        ends = {place: Span(max(span.start, span.stop - 1), span.stop) for place, span in spans.items()}
+        # More than the last one: at the end may lie what others wrote, and what ended their transactions.
+        ends = {place: Span(max(span.start, span.stop - _LAST), span.stop) for place, span in spans.items()}
         last = [record async for record in reader.read(ends)]
     return max((record.timestamp for record in last if _is_synthetic(record.value)), default=-1)
 

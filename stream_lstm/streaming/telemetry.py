@@ -18,7 +18,7 @@ from stream_lstm.observability.metrics import Metrics, SeriesMetrics
 from stream_lstm.streaming.partition import Cause, Taken, TopicPartition
 from stream_lstm.streaming.trainer import Trained, Trainer
 
-_REASONS: Final = tuple(value for name, value in vars(reasons).items() if name.isupper())
+_REASONS: Final = reasons.known()
 _OUTCOMES: Final = {"new": "closed", "pending": "open"}
 """Names of outcomes on the wire of the metrics, where they differ from ours."""
 

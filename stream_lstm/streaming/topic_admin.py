@@ -72,8 +72,7 @@ async def check(
     Raises `TopicMissing` if an input, `control` or an output does not exist or may not be seen by this user,
     or a pattern matches nothing; `BrokerError` at the deadline.
     """
-    async with asking(connection, "look for topics", deadline) as admin:
-        existing = await _partition_counts(admin)
+    existing = await partition_counts(connection, deadline)
     inputs = {topic: existing.get(topic, 0) for topic in topics}
     missing = [name for name in (*inputs, names.control, *names.produced.values()) if name not in existing]
     if missing:
@@ -90,6 +89,12 @@ async def check(
             )
         inputs |= found
     return inputs
+
+
+async def partition_counts(connection: KafkaConnection, deadline: Deadline) -> dict[str, int]:
+    """The partition counts of all topics that this user may see. Raises `BrokerError` at the deadline."""
+    async with asking(connection, "look for topics", deadline) as admin:
+        return await _partition_counts(admin)
 
 
 async def retention_ms(connection: KafkaConnection, topic: str, deadline: Deadline) -> int:

@@ -226,6 +226,8 @@ class Board:
 
     def _dead_letter(self, value: bytes | None, headers: Iterable[Header]) -> None:
         said = dict(headers)
+        if "stream-lstm.replayed" in said:  # a marker of `dlq replay`, and no letter
+            return
         if (offset := said.get("__connect.errors.offset")) is not None:
             place = (said["__connect.errors.topic"], said["__connect.errors.partition"])
             if int(offset) <= self._dead.get(place, -1):

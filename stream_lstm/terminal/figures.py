@@ -84,3 +84,19 @@ def plain(text: str) -> str:
     BTC·[2J
     """
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "·" for sign in text)
+
+
+def readable(raw: bytes) -> str:
+    r"""Bytes of anybody as text on one line: what no terminal should get, and no UTF-8, is written in ASCII.
+
+    >>> print(readable(b'{"a":"\x1b[2J\xff\n"}'))
+    {"a":"\x1b[2J\xff\n"}
+    """
+    text = raw.decode(errors="backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")

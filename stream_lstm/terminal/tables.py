@@ -41,7 +41,7 @@ def show(renderable: RenderableType, console: Console | None = None) -> None:
 
 def topics(wanted: Iterable[Topic], made: Collection[str]) -> Table:
     """The result of `topics create`: which were made, and which were there and are left as they are."""
-    table = _table()
+    table = plain_table()
     table.add_column("Topic", no_wrap=True)
     table.add_column("Result", no_wrap=True)
     table.add_column("Partitions", justify="right")
@@ -66,7 +66,7 @@ def predictions(bodies: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not bodies:
         return Text("There is no prediction.")
     confidence = bodies[0]["modelInfo"]["confidence"]
-    table = _table()
+    table = plain_table()
     table.add_column("Horizon", no_wrap=True)
     table.add_column("Closes (UTC)")
     for title in ("Price", f"{100 * confidence:g}% interval", "Down/flat/up", "Target"):
@@ -86,7 +86,7 @@ class _Settings:
         if options.max_width < _TABLE_OF_SETTINGS:
             yield from self._lines()
             return
-        table = _table()
+        table = plain_table()
         table.add_column("Setting", no_wrap=True)
         table.add_column("Value", overflow="fold", ratio=3)
         table.add_column("Source", overflow="fold", ratio=2)
@@ -147,7 +147,8 @@ def _remarks(bodies: Sequence[Mapping[str, Any]]) -> list[Text]:
     return [Text(" · ".join(said), _FAINT)] if said else []
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """A table with a line under its titles and no other."""
     return Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
     )

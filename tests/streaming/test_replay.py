@@ -13,7 +13,7 @@ from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.replay import Replay, replay
 from stream_lstm.streaming.topics import DAY_MS, TopicSpec
-from tests.streaming.conftest import CreateTopic, ReadAll
+from tests.streaming.conftest import CreateTopic, Produce, ReadAll
 
 HOUR = 3_600_000
 START = 1_728_122_400_000
@@ -77,6 +77,16 @@ async def test_a_market_that_is_started_again_goes_on_where_it_was(
         await replay(connection, topic, part, warn=no_warning)
     await replay(connection, whole, half, warn=no_warning)
     assert [r.value for r in await read_all(topic)] == [r.value for r in await read_all(whole)]
+
+
+async def test_what_others_wrote_behind_a_market_does_not_begin_it_anew(
+    connection: KafkaConnection, create_topic: CreateTopic, produce: Produce
+) -> None:
+    topic = await create_topic()
+    market = Replay(synthetic=2, interval="1d", start_ms=START)
+    assert await replay(connection, topic, market, warn=no_warning) > 0
+    await produce(topic, [b"a dead letter, replayed"] * 3, transaction=True)
+    assert await replay(connection, topic, market, warn=no_warning) == 0
 
 
 async def test_an_interrupted_market_is_completed(
