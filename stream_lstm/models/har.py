@@ -212,7 +212,8 @@ class LiveHar:
 
     def _drifts(self, slots: Index, view: MarketView, owner: Index, own: Index) -> Floats:
         """The drift of every horizon with a head of its own, 0 beyond: (n, K)."""
-        each = (view.skip[:, None, _SIGNED] @ self._drift[slots])[:, 0]
+        signed = np.ascontiguousarray(view.skip[:, _SIGNED])  # else one row goes to BLAS, and several do not
+        each = (signed[:, None, :] @ self._drift[slots])[:, 0]
         unit = np.exp(view.log_base)[:, None] * np.sqrt(view.steps)
         reached = np.arange(view.steps.shape[1]) < own[:, None]
         drift: Floats = np.take_along_axis(each, owner, axis=1) * unit * reached
