@@ -220,9 +220,9 @@ class ModelAdmin:
         """The first complete reply to a command that was sent already."""
         return await self._exchange.wait(command_id, self.timeout if timeout is None else timeout)
 
-    async def reaches_kafka(self, seconds: float = 2.0) -> bool:
-        """Whether the brokers answer within `seconds`."""
-        return await self._exchange.reaches_kafka(seconds)
+    async def trouble(self, seconds: float = 2.0) -> str | None:
+        """What keeps it from Kafka, as a sentence; None if the brokers answer within `seconds`."""
+        return await self._exchange.trouble(seconds)
 
     @property
     def last_answer_ms(self) -> int | None:

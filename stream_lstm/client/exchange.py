@@ -78,15 +78,15 @@ class Exchange:
         """The answer to a command that was sent already. Raises like `ask`."""
         return await self._exchange(command_id, None, seconds)
 
-    async def reaches_kafka(self, seconds: float) -> bool:
-        """Whether the brokers answer within `seconds`."""
-        if self._tail is None:
-            return False
+    async def trouble(self, seconds: float) -> str | None:
+        """What keeps it from Kafka; None if the brokers answer within `seconds`."""
+        deadline = Deadline(seconds)
         try:
-            await self._tail.ends(seconds)
-        except BrokerError:
-            return False
-        return True
+            tail = await self._linked(deadline, seconds)
+            await tail.ends(deadline.remaining())
+        except BrokerError as error:
+            return str(error)
+        return None
 
     async def _exchange(self, command_id: str, command: Command | None, seconds: float) -> Reply:
         deadline = Deadline(seconds)
@@ -131,7 +131,7 @@ class Exchange:
                     f"If it is, it is not done after its expiry; command id {command.command_id}"
                 ) from error
 
-    async def _linked(self, deadline: Deadline, seconds: float) -> None:
+    async def _linked(self, deadline: Deadline, seconds: float) -> Tail:
         """Wait until replies are read: one that comes before could be missed."""
         try:
             async with asyncio.timeout(deadline.remaining()), self._turned:
@@ -141,6 +141,7 @@ class Exchange:
             raise BrokerError(f"nothing was asked, for {seconds:g} s there was no Kafka: {told}") from None
         if self._tail is None:
             raise TopicMissing(str(self._trouble)) from self._trouble
+        return self._tail
 
     async def _read_for_ever(self) -> None:
         """Read replies, whatever becomes of Kafka."""

@@ -21,7 +21,8 @@ _BROKER_SECONDS = 2.0
 )
 async def health(admin: Admin) -> Response:
     """200 while the brokers answer, else 503. What is said of workers is what was seen, nothing is asked."""
-    kafka = await admin.reaches_kafka(_BROKER_SECONDS)
+    trouble = await admin.trouble(_BROKER_SECONDS)
+    kafka = trouble is None
     worker = _worker(admin)
     status: Literal["healthy", "unhealthy"] = "healthy" if kafka else "unhealthy"
     parts = Components(
@@ -33,7 +34,9 @@ async def health(admin: Admin) -> Response:
         lstm=worker,
         model_persistence=worker,
     )
-    data = HealthData(status=status, components=parts, worker_answered_at=admin.last_answer_ms)
+    data = HealthData(
+        status=status, components=parts, worker_answered_at=admin.last_answer_ms, reason=trouble
+    )
     told = Health(success=kafka, status=status, data=data, timestamp=now_ms())
     return json_response(as_json(told), 200 if kafka else 503)
 

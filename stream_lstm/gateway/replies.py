@@ -72,6 +72,7 @@ class HealthData(Message):
     service: Literal["ml-service"] = "ml-service"
     components: Components
     worker_answered_at: EpochMs | None = Field(description="When a worker last answered anybody.")
+    reason: str | None = Field(description="What keeps the gateway from Kafka; null while it is healthy.")
 
 
 class Health(Message):

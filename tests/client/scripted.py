@@ -26,17 +26,18 @@ Body = dict[str, Any]
 
 
 def prediction(symbol: str = "BTCUSDT", horizon: str = "4h", as_of: int = AS_OF, **changes: Any) -> Body:
-    """A whole prediction on hourly candles, for a horizon of up to a day or so."""
-    steps = length_ms(horizon) // HOUR
+    """A whole prediction on hourly candles, its path in at most 24 points."""
+    length = length_ms(horizon)
+    points = max(1, min(24, length // HOUR))
     path = [
         {
-            "timestamp": as_of + step * HOUR,
+            "timestamp": as_of + length * point // points,
             "predictedPrice": 65512.0,
             "lowerBound": 64900.5,
             "upperBound": 66140.7,
             "confidence": 0.95,
         }
-        for step in range(1, steps + 1)
+        for point in range(1, points + 1)
     ]
     body: Body = {
         "id": f"binance:{symbol}:1h:{as_of}:{horizon}",

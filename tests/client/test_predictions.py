@@ -3,8 +3,11 @@
 import asyncio
 import logging
 from typing import Any
+from uuid import uuid4
 
+import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from stream_lstm.client import BrokerError, KafkaConnection, Prediction, PredictionStream
 from stream_lstm.errors import TopicMissing
@@ -178,3 +181,23 @@ async def test_a_killed_broker_that_comes_back_costs_nothing(
         found += await following
     await installation.stop()
     assert hours(found) == list(range(7))
+
+
+async def test_what_was_aborted_is_not_given_and_ends_of_transactions_hold_nothing_up(
+    installation: Installation,
+) -> None:
+    async def transaction(hour: int, *, commit: bool) -> None:
+        servers, topic = installation.connection.bootstrap_servers, installation.names["predictions"]
+        async with AIOKafkaProducer(bootstrap_servers=servers, transactional_id=uuid4().hex) as producer:
+            await producer.begin_transaction()
+            body = prediction(as_of=AS_OF + hour * HOUR)
+            await producer.send_and_wait(topic, orjson.dumps(body), b"BTCUSDT", partition=0)
+            await (producer.commit_transaction() if commit else producer.abort_transaction())
+
+    await transaction(0, commit=True)
+    await transaction(1, commit=False)
+    async with stream_of(installation) as stream:
+        assert hours(await take(stream, 1)) == [0]
+        await transaction(2, commit=False)
+        await transaction(3, commit=True)
+        assert hours(await take(stream, 1)) == [3]

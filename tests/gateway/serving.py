@@ -81,10 +81,10 @@ class Client:
 class ScriptedAdmin(ModelAdmin):
     """Answers from a script, without Kafka."""
 
-    def __init__(self, answer: Answer | None = None, *, kafka: bool = True) -> None:
+    def __init__(self, answer: Answer | None = None, *, ill: str | None = None) -> None:
         super().__init__("127.0.0.1:1")
         self.asked: list[Command] = []
-        self.kafka = kafka
+        self.ill = ill
         self._answer = answer or (lambda command: {"data": answered(command)})
 
     async def command(self, command: Command, *, timeout: float | None = None) -> Reply:  # noqa: ASYNC109
@@ -93,8 +93,8 @@ class ScriptedAdmin(ModelAdmin):
         assert changes is not None
         return Reply.model_validate(reply(command.command_id, command.command, **changes))
 
-    async def reaches_kafka(self, seconds: float = 2.0) -> bool:
-        return self.kafka
+    async def trouble(self, seconds: float = 2.0) -> str | None:
+        return self.ill
 
 
 @asynccontextmanager

@@ -297,9 +297,10 @@ async def test_health_is_read_by_clients_of_both_versions(client: Client) -> Non
 
 
 async def test_health_without_a_broker_is_503() -> None:
-    async with gateway(ScriptedAdmin(kafka=False)) as client:
+    async with gateway(ScriptedAdmin(ill="no broker at x:1")) as client:
         told = await client.get("/api/ml/health")
     assert (told.status, told.body["status"], told.body["success"]) == (503, "unhealthy", False)
+    assert told.body["data"]["reason"] == "no broker at x:1"
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,16 @@ async def test_the_command_serves_and_stops_in_time_and_tells_no_secret(
     assert [each.status for each in told] == [200, 200, 200, 401, 401, 200, 400]
     await asyncio.to_thread(gateway.process.stop, 5)
     assert gateway.process.exit_code == 0
+    os.environ["STREAM_LSTM_HTTP__TOKEN"] = TOKEN
+    try:
+        shown = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "stream_lstm", "config", "show", "--json"), stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await shown.communicate()
+    finally:
+        os.environ.pop("STREAM_LSTM_HTTP__TOKEN")
+    assert b'"http.token"' in out
+    assert TOKEN.encode() not in out
     assert TOKEN[:-1] not in gateway.log + "".join(str(each) for each in told)
 
 
