@@ -21,8 +21,9 @@ from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.exactly_once import ExactlyOnce
-from stream_lstm.streaming.group import GroupConfig, GroupConsumer
+from stream_lstm.streaming.group import GroupConsumer
 from stream_lstm.streaming.lookout import Lookout
+from stream_lstm.streaming.membership import GroupConfig
 from stream_lstm.streaming.partition import Partition, TopicPartition
 from stream_lstm.streaming.publisher import AtLeastOnce, Publisher
 from stream_lstm.streaming.restore import RestoreConfig, Restorer
@@ -142,6 +143,7 @@ def _group(settings: Settings, names: TopicNames) -> GroupConfig:
         session_timeout_s=kafka.session_timeout,
         heartbeat_s=kafka.heartbeat_interval,
         rebalance_timeout_s=kafka.rebalance_timeout,
+        topics=frozenset(topics),
     )
 
 
