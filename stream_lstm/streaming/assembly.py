@@ -164,6 +164,7 @@ def _trainer(settings: Settings) -> TrainerConfig:
         nice=training.nice,
         keep_models=settings.store.keep_models,
         recycle_after=training.recycle_after,
+        log_format=settings.log.format,
     )
 
 
