@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -25,6 +26,7 @@ from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.facts import Fact, FactLog, by_partition
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.partition import Installation, Position, TopicPartition
@@ -226,7 +228,7 @@ class Restorer:
         """Quarantine a model and tell; a store that refuses even that costs the partition nothing more."""
         log.error("%s is put aside: %s", path, reason)
         try:
-            path = await asyncio.to_thread(self._store.quarantine, path, reason)
+            path = await abandonable(partial(self._store.quarantine, path, reason))
         except StoreError as error:
             log.error("it stays where it is: %s", error)
         self._tell("model.quarantined", {"path": path, "reason": reason}, series, path)
