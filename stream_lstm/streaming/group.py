@@ -12,13 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import (
-    GroupAuthorizationFailedError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from stream_lstm.errors import BrokerError, PartitionLost
 from stream_lstm.streaming import group_offsets, membership
@@ -30,8 +24,9 @@ from stream_lstm.streaming.connection import (
     telling,
 )
 from stream_lstm.streaming.membership import GroupConfig
+from stream_lstm.streaming.reading_rights import ReadingRights
 from stream_lstm.streaming.rebalance import Assigned, Change, OutOfRange, Revoked
-from stream_lstm.streaming.refusals import Patience, cause
+from stream_lstm.streaming.refusals import cause
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +37,6 @@ Fetched = dict[TopicPartition, list[ConsumerRecord]]
 _STOP_SECONDS: Final = 5.0
 _POSITION_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 3.0
-_GROUP: Final = ""
 
 
 class GroupConsumer:
@@ -55,13 +49,13 @@ class GroupConsumer:
         self.config = config
         self._connection = connection
         self._consumer: AIOKafkaConsumer = None
+        self._rights: ReadingRights  # of the client, once there is one
         self._changes: deque[Change] = deque()
         self._changed = asyncio.Event()
         self._rebalancing = True
         self._owned: frozenset[TopicPartition] = frozenset()
         self._next: dict[TopicPartition, int] = {}
         self._fetch: asyncio.Task[Fetched] | None = None
-        self._patience = Patience()  # by the topic that is refused; "" for the whole group
 
     async def start(self, deadline: Deadline) -> None:
         """Connect and begin to join, retrying until the deadline. Raises `BrokerError`."""
@@ -72,6 +66,7 @@ class GroupConsumer:
             auto_offset_reset="none",
             isolation_level="read_committed",
         )
+        self._rights = ReadingRights(self._consumer, lambda: self._open)
         await start_with_backoff(self._consumer, f"the group {self.config.group_id}", deadline)
         # Only now: a consumer that is subscribed when it starts waits there for the whole rebalance.
         self._consumer.subscribe(pattern=self.config.pattern, listener=_Listener(self))
@@ -124,10 +119,10 @@ class GroupConsumer:
         Returns at once while changes wait. Raises `BrokerError` if the group cannot go on; a right that is
         taken away is no reason: it is waited for.
         """
-        self._ask_again()
-        if self._rebalancing:
-            self._check_joining()
-        if self._rebalancing or self._changed.is_set() or self._patience.waits(_GROUP):
+        self._rights.ask_again()
+        if self._rebalancing and (error := self._rights.met_while_joining()) is not None:
+            self._go_on_after(error)
+        if self._rebalancing or self._changed.is_set() or self._rights.waits:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), timeout_s)
             return {}
@@ -241,10 +236,7 @@ class GroupConsumer:
             self._consumer.pause(at)
             self._consumer.seek(at, 0)  # any position will do: without one the client looks for its own
         self._rebalancing = False
-        self._patience.granted(_GROUP)
-        if unseen := self.config.topics - self._consumer.subscription():
-            told = "not seen any more: %s; deleted, or not allowed to this user: Read on the topic"
-            log.error(told, ", ".join(sorted(map(repr, unseen))))
+        self._rights.joined(self.config.topics)
         self._queue(Assigned(self._owned))
 
     def _queue(self, change: Change) -> None:
@@ -261,7 +253,7 @@ class GroupConsumer:
             self._shut_out_of_range(error.args[0])
             return {}
         except KafkaError as error:
-            self._refused(error)
+            self._go_on_after(error)
             return {}
         passed: Fetched = {}
         for at, records in fetched.items():
@@ -274,41 +266,13 @@ class GroupConsumer:
             if fresh:
                 passed[at] = fresh
                 self._next[at] = fresh[-1].offset + 1
-                self._patience.granted(at.topic)
+                self._rights.read(at.topic)
         return passed
 
-    def _refused(self, error: KafkaError) -> None:
+    def _go_on_after(self, error: KafkaError) -> None:
         """Wait for a right to be given back. Raises `BrokerError` for everything else."""
-        told = self._error(f"the group {self.config.group_id} cannot read", error)
-        if isinstance(error, TopicAuthorizationFailedError):
-            what = str(error.args[0])
-            self._consumer.pause(*(at for at in self._open if at.topic == what))
-        elif isinstance(error, GroupAuthorizationFailedError):
-            what = _GROUP
-        else:
-            raise told from error
-        if not self._patience.waits(what):  # another partition of that topic has met it before
-            log.error("%s; asks again in %.1f s", told, self._patience.refused(what))
-
-    def _ask_again(self) -> None:
-        """Try what was refused some time ago."""
-        for what in self._patience.over():
-            if what == _GROUP:
-                coordinator = self._consumer._coordinator
-                coordinator.request_rejoin()  # its heartbeats have ended, and nothing else begins them anew
-                with suppress(KafkaError):
-                    coordinator.check_errors()  # what it met before; it waits until somebody takes that
-            else:
-                self._consumer.resume(*(at for at in self._open if at.topic == what))
-
-    def _check_joining(self) -> None:
-        """See what the client has met; while it joins it tells nobody, and waits until somebody looks."""
-        if self._patience.waits(_GROUP):
-            return
-        try:
-            self._consumer._coordinator.check_errors()
-        except KafkaError as error:
-            self._refused(error)
+        if not self._rights.refused(error):
+            raise self._error(f"the group {self.config.group_id} cannot read", error) from error
 
     def _shut_out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
         for at, offset in offsets.items():

@@ -93,10 +93,8 @@ async def test_read_on_the_group(own: Application, given: Rights, operation: Ope
     await own.until(lambda: some_said(own))
     await given.take(operation, Resource.GROUP, group)
     await own.feed(market[HALF:])
-    missing = (
-        f"the group {group} cannot read ({own.connection.bootstrap_servers}): not allowed to this user: "
-    )
-    await own.logged(f"{missing}Read on the group '{group}'; asks again in", times=3)
+    missing = f"waits for a right: not allowed to this user: Read on the group '{group}'; asks again in"
+    await own.logged(missing, times=3)
     assert worker.exit_code is None
     assert own.log_of(0).count(missing) < 10, "it must wait longer and longer"
     await given.give(operation, Resource.GROUP, group)
