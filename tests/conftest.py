@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -10,9 +10,9 @@ from stream_lstm.streaming.embedded import EmbeddedKafka
 
 
 @contextmanager
-def embedded_kafka() -> Iterator[EmbeddedKafka]:
+def embedded_kafka(properties: Mapping[str, str] | None = None) -> Iterator[EmbeddedKafka]:
     """A running broker; without one the test is skipped, or in CI fails."""
-    broker = EmbeddedKafka()
+    broker = EmbeddedKafka(properties=properties)
     try:
         broker.start()
     except EmbeddedKafkaError as error:

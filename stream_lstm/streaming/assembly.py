@@ -1,6 +1,5 @@
 """The parts of a worker, made from the settings and put together; nothing is started here."""
 
-import asyncio
 import os
 import platform
 from functools import partial
@@ -35,9 +34,11 @@ from stream_lstm.streaming.control.steering import Steering
 from stream_lstm.streaming.control.take_over import TakeOver
 from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.exactly_once import ExactlyOnce
-from stream_lstm.streaming.group import GroupConfig, GroupConsumer
+from stream_lstm.streaming.group import GroupConsumer
 from stream_lstm.streaming.lookout import Lookout
+from stream_lstm.streaming.membership import GroupConfig
 from stream_lstm.streaming.partition import Partition, TopicPartition
 from stream_lstm.streaming.publisher import AtLeastOnce, Publisher
 from stream_lstm.streaming.restore import RestoreConfig, Restorer
@@ -122,7 +123,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
             encoder=encoder,
             telemetry=telemetry,
             partitions=partitions,
-            discard=lambda path: outbox.beside(asyncio.to_thread(store.delete, path), f"delete {path}"),
+            discard=lambda path: outbox.beside(abandonable(partial(store.delete, path)), f"delete {path}"),
         ),
         lookout=Lookout(
             group=group,
@@ -220,6 +221,7 @@ def _group(settings: Settings, names: TopicNames) -> GroupConfig:
         session_timeout_s=kafka.session_timeout,
         heartbeat_s=kafka.heartbeat_interval,
         rebalance_timeout_s=kafka.rebalance_timeout,
+        topics=frozenset(topics),
     )
 
 
@@ -240,6 +242,7 @@ def _trainer(settings: Settings) -> TrainerConfig:
         nice=training.nice,
         keep_models=settings.store.keep_models,
         recycle_after=training.recycle_after,
+        log_format=settings.log.format,
     )
 
 

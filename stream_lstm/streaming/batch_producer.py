@@ -16,8 +16,15 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
 from stream_lstm.errors import BrokerError, PartitionLost
-from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
+from stream_lstm.streaming.connection import (
+    Deadline,
+    KafkaConnection,
+    bounded_stop,
+    start_with_backoff,
+    telling,
+)
 from stream_lstm.streaming.records import Record
+from stream_lstm.streaming.refusals import cause
 
 log = logging.getLogger(__name__)
 
@@ -94,21 +101,26 @@ class BatchProducer:
         and some may still come into it. A record that the brokers refuse costs the producer, which is
         replaced at the next call.
         """
+        servers = self._connection.bootstrap_servers
         try:
-            async with asyncio.timeout(deadline.remaining()), self._turn:
-                if self._producer is None:
-                    await self.start(deadline)
-                await self._deliver(await self._fill(records))
-        except (TimeoutError, KafkaTimeoutError, BrokerError) as error:
-            topics = ", ".join(sorted({self._topics[record.topic] for record in records}))
+            with telling("%d records are not acknowledged by %s", len(records), servers):
+                async with asyncio.timeout(deadline.remaining()), self._turn:
+                    if self._producer is None:
+                        await self.start(deadline)
+                    await self._deliver(await self._fill(records))
+        except (TimeoutError, KafkaTimeoutError) as error:
             raise PartitionLost(
-                f"{len(records)} records for {topics} not acknowledged in time by "
-                f"{self._connection.bootstrap_servers}; the partitions that said them must be restored"
+                f"{len(records)} records for {self._topics_of(records)} not acknowledged in time by "
+                f"{servers}; the partitions that said them must be restored"
+            ) from error
+        except BrokerError as error:
+            raise PartitionLost(
+                f"{len(records)} records for {self._topics_of(records)} not sent: {error}"
             ) from error
         except KafkaError as error:
             # A refused batch leaves a hole in the sequence numbers: this producer can send no more.
             await self.stop(deadline)
-            raise PartitionLost(f"{self._connection.bootstrap_servers} refused a batch: {error!r}") from error
+            raise PartitionLost(f"{servers} refused a batch: {cause(error, on_topics='Write')}") from error
 
     async def transact(
         self, records: Sequence[Record], offsets: Mapping[Place, int], group: str, deadline: Deadline
@@ -119,18 +131,25 @@ class BatchProducer:
         use any more then, and is to be stopped.
         """
         assert self._producer is not None
+        servers = self._connection.bootstrap_servers
         try:
-            async with asyncio.timeout(deadline.remaining()):
-                await self._producer.begin_transaction()
-                given = {TopicPartition(*place): offset for place, offset in offsets.items()}
-                await asyncio.gather(
-                    self._deliver(await self._fill(records)),
-                    self._producer.send_offsets_to_transaction(given, group),
-                )
-                await self._producer.commit_transaction()
+            with telling("a transaction of %d records is not ended by %s", len(records), servers):
+                async with asyncio.timeout(deadline.remaining()):
+                    await self._producer.begin_transaction()
+                    # Its end is awaited by nobody if we give up before.
+                    self._producer._txn_manager.wait_for_transaction_end().add_done_callback(note_outcome)
+                    given = {TopicPartition(*place): offset for place, offset in offsets.items()}
+                    await asyncio.gather(
+                        self._deliver(await self._fill(records)),
+                        self._producer.send_offsets_to_transaction(given, group),
+                    )
+                    await self._producer.commit_transaction()
         except (TimeoutError, KafkaError, AssertionError) as error:  # an assertion: it was dead already
-            told = "not ended in time" if isinstance(error, TimeoutError) else repr(error)
-            raise PartitionLost(f"transaction at {self._connection.bootstrap_servers}: {told}") from error
+            told = "not ended in time" if isinstance(error, TimeoutError) else cause(error, on_topics="Write")
+            raise PartitionLost(f"transaction at {servers}: {told}") from error
+
+    def _topics_of(self, records: Iterable[Record]) -> str:
+        return ", ".join(sorted({self._topics[record.topic] for record in records}))
 
     def _transactional(self) -> dict[str, Any]:
         if self._transactions is None:

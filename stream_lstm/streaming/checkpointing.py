@@ -13,6 +13,7 @@ from stream_lstm.checkpoints.store import CheckpointStore, Saved
 from stream_lstm.errors import StoreError
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.partition import Partition, TopicPartition
 from stream_lstm.streaming.publisher import Publisher
 from stream_lstm.streaming.telemetry import Telemetry
@@ -146,7 +147,7 @@ class Checkpointer:
     ) -> None:
         began = self.clock()
         try:
-            saved = await asyncio.to_thread(store.save, checkpoint)
+            saved = await abandonable(lambda: store.save(checkpoint))  # a store that hangs holds no stop
         except StoreError as error:
             known.failures += 1
             known.candles = -1  # there is something to save, whatever comes

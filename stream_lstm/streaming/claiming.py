@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import StoreError
 from stream_lstm.registry.claims import Claims
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.partition import Partition, TopicPartition
 
 log = logging.getLogger(__name__)
@@ -101,7 +103,7 @@ class Claiming:
             await self._came.wait()
             asked = self._asked[:_AT_ONCE]
             try:
-                owners = await asyncio.to_thread(self._claim, asked)
+                owners = await abandonable(partial(self._claim, asked))
             except StoreError as error:
                 log.warning("%d series wait for their claims, again in %.1f s: %s", len(asked), wait, error)
                 await asyncio.sleep(wait)

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Protocol
@@ -11,12 +12,14 @@ from typing import Any, Final, Protocol
 from aiokafka.errors import KafkaError, ProducerClosed
 
 from stream_lstm.errors import BrokerError
+from stream_lstm.streaming.refusals import cause
 
 log = logging.getLogger(__name__)
 
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
 _GRACE_S: Final = 1.0
+_SILENT_S: Final = 3.0
 
 
 class Client(Protocol):
@@ -60,6 +63,28 @@ class Deadline:
         return max(0.0, self._end - self._clock())
 
 
+@contextmanager
+def telling(what: str, *about: object) -> Iterator[None]:
+    """Say in the log what is waited for when Kafka takes its time, and when that is over.
+
+    `what` is a format of `logging`, `about` what goes into it.
+    """
+    loop, began = asyncio.get_running_loop(), time.monotonic()
+
+    def tell() -> None:
+        waited = time.monotonic() - began
+        log.warning(f"waits for Kafka for {waited:.0f} s: {what}", *about)
+        timers.append(loop.call_later(waited, tell))
+
+    timers = [loop.call_later(_SILENT_S, tell)]
+    try:
+        yield
+    finally:
+        timers[-1].cancel()
+        if len(timers) > 1:
+            log.info(f"waited for Kafka for {time.monotonic() - began:.1f} s: {what}", *about)
+
+
 async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> None:
     """Start a client, again and again while Kafka cannot be reached, until the deadline.
 
@@ -75,7 +100,7 @@ async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> N
             raise _cannot_start(what, "Kafka gave no answer in time") from error
         except KafkaError as error:
             if not error.retriable:
-                raise BrokerError(f"Kafka refuses to start {what}: {error!r}") from error
+                raise BrokerError(f"Kafka refuses to start {what}: {cause(error)}") from error
             if deadline.remaining() <= wait:
                 raise _cannot_start(what, str(error)) from error
             log.warning("%s waits for Kafka, next attempt in %.1f s: %s", what, wait, error)

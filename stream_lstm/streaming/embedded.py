@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -61,14 +62,21 @@ class EmbeddedKafka:
     """
 
     def __init__(
-        self, directory: Path | None = None, *, heap_mb: int = 256, start_timeout_s: float = 60.0
+        self,
+        directory: Path | None = None,
+        *,
+        heap_mb: int = 256,
+        start_timeout_s: float = 60.0,
+        properties: Mapping[str, str] | None = None,
     ) -> None:
+        """`properties` go over ours; `{port}` and `{controller_port}` in a value stand for the numbers."""
+        self.properties = properties or {}
         self.heap_mb = heap_mb
         self.start_timeout_s = start_timeout_s
         self._temporary = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="stream-lstm-kafka-"))
-        self._port = _HeldPort()
-        self._controller_port = _HeldPort()
+        self._port = HeldPort()
+        self._controller_port = HeldPort()
         self._java: list[str] = []
         self._process: BoundProcess | None = None
 
@@ -171,7 +179,8 @@ class EmbeddedKafka:
         ]
         path = self._directory / "server.properties"
         ports = {"port": self._port.number, "controller_port": self._controller_port.number}
-        path.write_text(_PROPERTIES.format(data=self._data, **ports))
+        more = "".join(f"{name}={value.format(**ports)}\n" for name, value in self.properties.items())
+        path.write_text(_PROPERTIES.format(data=self._data, **ports) + more)
         return path
 
     def _format(self, properties: Path) -> None:
@@ -204,7 +213,7 @@ class EmbeddedKafka:
         )
 
 
-class _HeldPort:
+class HeldPort:
     """A free TCP port that nobody else is given as long as it is held.
 
     It is bound and does not listen: Java, which sets SO_REUSEADDR too, may listen on it.

@@ -9,16 +9,24 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from stream_lstm.errors import BrokerError, PartitionLost
-from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
+from stream_lstm.streaming import group_offsets, membership
+from stream_lstm.streaming.connection import (
+    Deadline,
+    KafkaConnection,
+    bounded_stop,
+    start_with_backoff,
+    telling,
+)
+from stream_lstm.streaming.membership import GroupConfig
+from stream_lstm.streaming.reading_rights import ReadingRights
 from stream_lstm.streaming.rebalance import Assigned, Change, OutOfRange, Revoked
+from stream_lstm.streaming.refusals import cause
 
 log = logging.getLogger(__name__)
 
@@ -28,24 +36,7 @@ Fetched = dict[TopicPartition, list[ConsumerRecord]]
 
 _STOP_SECONDS: Final = 5.0
 _POSITION_SECONDS: Final = 1.0
-_ANSWER_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupConfig:
-    """Membership. Times in seconds."""
-
-    group_id: str
-    pattern: str
-    """The anchored expression that all topics to read match, from `topics`."""
-    instance_id: str | None = None
-    """Static membership: a restart within the session time-out moves no partition."""
-    session_timeout_s: float = 10.0
-    heartbeat_s: float = 1.0
-    rebalance_timeout_s: float = 20.0
-    """How long a rebalance waits for a member; a member has half of it to give its partitions up."""
-    metadata_max_age_s: float = 30.0
-    """After that a new topic that matches the pattern is noticed."""
+_ANSWER_SECONDS: Final = 3.0
 
 
 class GroupConsumer:
@@ -58,6 +49,7 @@ class GroupConsumer:
         self.config = config
         self._connection = connection
         self._consumer: AIOKafkaConsumer = None
+        self._rights: ReadingRights  # of the client, once there is one
         self._changes: deque[Change] = deque()
         self._changed = asyncio.Event()
         self._rebalancing = True
@@ -69,11 +61,12 @@ class GroupConsumer:
         """Connect and begin to join, retrying until the deadline. Raises `BrokerError`."""
         self._consumer = AIOKafkaConsumer(
             **self._connection.client_options(),
-            **_membership(self.config),
+            **membership.options(self.config),
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
         )
+        self._rights = ReadingRights(self._consumer, lambda: self._open)
         await start_with_backoff(self._consumer, f"the group {self.config.group_id}", deadline)
         # Only now: a consumer that is subscribed when it starts waits there for the whole rebalance.
         self._consumer.subscribe(pattern=self.config.pattern, listener=_Listener(self))
@@ -99,35 +92,37 @@ class GroupConsumer:
     def seek_and_resume(self, partition: Place, offset: int) -> None:
         """Open a partition at an offset. One that is not ours any more is left alone."""
         at = TopicPartition(*partition)
-        if at in self._owned:
+        if at in self._owned and at in self._consumer.assignment():
             self._consumer.seek(at, offset)
             self._consumer.resume(at)
             self._next[at] = offset
 
     def pause(self, partition: Place) -> None:
         """Fetch nothing more of an open partition for now; its position is kept."""
-        at = TopicPartition(*partition)
-        if at in self._next:
+        if (at := TopicPartition(*partition)) in self._open:
             self._consumer.pause(at)
 
     def resume(self, partition: Place) -> None:
         """Fetch again after `pause`; a partition that is not open stays shut."""
-        at = TopicPartition(*partition)
-        if at in self._next:
+        if (at := TopicPartition(*partition)) in self._open:
             self._consumer.resume(at)
 
     def shut(self, partition: Place) -> None:
         """Close the gate again, to restore a partition: nothing of it is handed out until it is opened."""
-        at = TopicPartition(*partition)
-        if self._next.pop(at, None) is not None:
+        if (at := TopicPartition(*partition)) in self._open:
             self._consumer.pause(at)
+        self._next.pop(at, None)
 
     async def poll(self, max_records: int, timeout_s: float) -> Fetched:
         """Records of open partitions, at most `max_records`, waiting up to `timeout_s` for the first.
 
-        Returns at once while changes wait. Raises `BrokerError` if the group cannot go on.
+        Returns at once while changes wait. Raises `BrokerError` if the group cannot go on; a right that is
+        taken away is no reason: it is waited for.
         """
-        if self._rebalancing or self._changed.is_set():
+        self._rights.ask_again()
+        if self._rebalancing and (error := self._rights.met_while_joining()) is not None:
+            self._go_on_after(error)
+        if self._rebalancing or self._changed.is_set() or self._rights.waits:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), timeout_s)
             return {}
@@ -146,10 +141,10 @@ class GroupConsumer:
         """The group's committed offset; None if there is none. Raises `BrokerError` at the deadline."""
         try:
             async with asyncio.timeout(deadline.remaining()):
-                offset: int | None = await self._consumer.committed(TopicPartition(*partition))
+                found = await group_offsets.fetch(self._consumer._client, self.config.group_id, [partition])
         except (TimeoutError, KafkaError) as error:
             raise self._error(f"no committed offset of {_name(partition)}", error) from error
-        return offset
+        return found.get((partition[0], partition[1]))
 
     async def commit(self, offsets: Mapping[Place, int], deadline: Deadline) -> None:
         """Commit next offsets. Raises `PartitionLost`, at the deadline at the latest.
@@ -167,8 +162,9 @@ class GroupConsumer:
                 "the new owner goes on from the committed offset"
             )
         try:
-            async with asyncio.timeout(deadline.remaining()):
-                await self._consumer.commit(own)
+            with telling("offsets of %d partitions are not committed", len(own)):
+                async with asyncio.timeout(deadline.remaining()):
+                    await self._consumer.commit(own)
         except (TimeoutError, KafkaError) as error:
             names = ", ".join(sorted(map(_name, own)))
             raise PartitionLost(str(self._error(f"offsets of {names} not committed", error))) from error
@@ -190,7 +186,7 @@ class GroupConsumer:
         behind an open transaction is not owed: its producer may take minutes, and that is no stall of ours.
         """
         lags = {}
-        for at in self._next.keys() & self._consumer.assignment():
+        for at in self._open:
             with suppress(KafkaError, TimeoutError):  # of a partition that is being revoked
                 end = self._consumer.last_stable_offset(at)
                 if end is not None:
@@ -203,8 +199,7 @@ class GroupConsumer:
 
         Fresh on a quiet topic too; old when the link is dead.
         """
-        opened = self._next.keys() & self._consumer.assignment()
-        times = [self._consumer.last_poll_timestamp(at) for at in opened]
+        times = [self._consumer.last_poll_timestamp(at) for at in self._open]
         return max((time for time in times if time is not None), default=None)
 
     async def answers(self) -> bool:
@@ -215,6 +210,12 @@ class GroupConsumer:
         except (TimeoutError, KafkaError):
             return False
         return True
+
+    @property
+    def _open(self) -> set[TopicPartition]:
+        """The open partitions that the client knows: it forgets those of other topics before it says so."""
+        known: frozenset[TopicPartition] = self._consumer.assignment()
+        return self._next.keys() & known
 
     async def _revoke(self, partitions: Iterable[TopicPartition]) -> None:
         """Called by the client before it rejoins; it waits for us."""
@@ -235,6 +236,7 @@ class GroupConsumer:
             self._consumer.pause(at)
             self._consumer.seek(at, 0)  # any position will do: without one the client looks for its own
         self._rebalancing = False
+        self._rights.joined(self.config.topics)
         self._queue(Assigned(self._owned))
 
     def _queue(self, change: Change) -> None:
@@ -251,7 +253,8 @@ class GroupConsumer:
             self._shut_out_of_range(error.args[0])
             return {}
         except KafkaError as error:
-            raise self._error(f"the group {self.config.group_id} cannot read", error) from error
+            self._go_on_after(error)
+            return {}
         passed: Fetched = {}
         for at, records in fetched.items():
             next_offset = self._next.get(at)
@@ -263,7 +266,13 @@ class GroupConsumer:
             if fresh:
                 passed[at] = fresh
                 self._next[at] = fresh[-1].offset + 1
+                self._rights.read(at.topic)
         return passed
+
+    def _go_on_after(self, error: KafkaError) -> None:
+        """Wait for a right to be given back. Raises `BrokerError` for everything else."""
+        if not self._rights.refused(error):
+            raise self._error(f"the group {self.config.group_id} cannot read", error) from error
 
     def _shut_out_of_range(self, offsets: Mapping[TopicPartition, int]) -> None:
         for at, offset in offsets.items():
@@ -272,8 +281,7 @@ class GroupConsumer:
                 self._queue(OutOfRange(at, offset))
 
     def _error(self, what: str, error: Exception) -> BrokerError:
-        cause = "no answer in time" if isinstance(error, TimeoutError) else repr(error)
-        return BrokerError(f"{what} ({self._connection.bootstrap_servers}): {cause}")
+        return BrokerError(f"{what} ({self._connection.bootstrap_servers}): {cause(error)}")
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -287,21 +295,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._group._assign(assigned)
-
-
-def _membership(config: GroupConfig) -> dict[str, Any]:
-    """The client's options for a membership."""
-    # aiokafka keeps the assignor's memory on the class, so that every consumer needs a class of its own.
-    assignor = type("Sticky", (StickyPartitionAssignor,), {})
-    return {
-        "group_id": config.group_id,
-        "group_instance_id": config.instance_id,
-        "session_timeout_ms": round(config.session_timeout_s * 1000),
-        "heartbeat_interval_ms": round(config.heartbeat_s * 1000),
-        "rebalance_timeout_ms": round(config.rebalance_timeout_s * 1000),
-        "metadata_max_age_ms": round(config.metadata_max_age_s * 1000),
-        "partition_assignment_strategy": (assignor,),
-    }
 
 
 def _name(partition: Place) -> str:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from stream_lstm.errors import BrokerError
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
+from stream_lstm.streaming.refusals import cause
 
 T = TypeVar("T")
 Place = tuple[str, int]
@@ -130,6 +131,5 @@ class LogReader:
         except OffsetOutOfRangeError:
             raise
         except (TimeoutError, KafkaError) as error:
-            cause = "no answer in time" if isinstance(error, TimeoutError) else repr(error)
             servers = self._connection.bootstrap_servers
-            raise BrokerError(f"cannot read {what} ({servers}): {cause}") from error
+            raise BrokerError(f"cannot read {what} ({servers}): {cause(error)}") from error

@@ -1,5 +1,6 @@
 """What the loop looks at every second: lags for the watchdog, gauges, series that have fallen silent."""
 
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from stream_lstm.streaming.publisher import Publisher
 from stream_lstm.streaming.staleness import Staleness
 from stream_lstm.streaming.telemetry import Telemetry
 from stream_lstm.streaming.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 _SECONDS: Final = 1.0
 _MODELS_SECONDS: Final = 5.0
@@ -40,6 +43,7 @@ class Lookout:
     _looked_at: float = field(default=0.0, init=False)
     _models_at: float = field(default=0.0, init=False)
     _silent_at: float = field(default=0.0, init=False)
+    _brokers_silent: bool = field(default=False, init=False)
 
     async def look(self) -> set[Place]:
         """The partitions that are seen to have nothing to read; none while it is not time to look."""
@@ -48,7 +52,9 @@ class Lookout:
             return set()
         self._looked_at = now
         caught_up = await self._positions()
-        self.progress.heard(await self._silence_seconds())
+        silence = await self._silence_seconds()
+        self.progress.heard(silence)
+        self._tell_brokers_silent(silence > _ASK_AFTER_SECONDS)
         if now - self._models_at >= _MODELS_SECONDS:
             self._models_at = now
             self.telemetry.models(self.engine, self.trainer)
@@ -66,6 +72,17 @@ class Lookout:
         answered_ms = self.group.last_answer_ms()
         silence = math.inf if answered_ms is None else max(time.time() - answered_ms / 1000, 0)
         return 0.0 if silence > _ASK_AFTER_SECONDS and await self.group.answers() else silence
+
+    def _tell_brokers_silent(self, silent: bool) -> None:
+        if silent and not self._brokers_silent:
+            log.warning(
+                "no broker answers: waits for Kafka, and ends itself if none does for worker.stall_timeout = "
+                "%g s",
+                self.progress.stall_timeout_s,
+            )
+        elif self._brokers_silent and not silent:
+            log.info("a broker answers again")
+        self._brokers_silent = silent
 
     async def _positions(self) -> set[Place]:
         lags = await self.group.lags()

@@ -14,7 +14,7 @@ from stream_lstm.streaming.records import Record
 log = logging.getLogger(__name__)
 
 _LIMIT: Final = 10_000
-_PAUSE_SECONDS: Final = 1.0
+_BACK_OFF: Final = (1.0, 30.0)  # seconds: first and longest pause after a failure
 
 
 class Loose:
@@ -49,15 +49,19 @@ class Loose:
         self._came.set()
 
     async def _send_for_ever(self) -> None:
+        pause, longest = _BACK_OFF
         while True:
             await self._came.wait()
             self._came.clear()
             try:
                 await self._send(Deadline(self.timeout_s))
+                pause = _BACK_OFF[0]
             except PartitionLost as error:
-                log.warning("%d events of this worker wait: %s", len(self._waiting), error)
+                told = "%d events of this worker wait, again in %g s: %s"
+                log.warning(told, len(self._waiting), pause, error)
                 self._came.set()
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, longest)
 
     async def _send(self, deadline: Deadline) -> None:
         """Send what waits; keep it, in its order, if that fails or is cancelled."""

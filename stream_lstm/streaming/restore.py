@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from aiokafka import ConsumerRecord
@@ -26,6 +27,7 @@ from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.streaming.changes import DELETED, TRAINED, Change, Position
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.partition import TopicPartition
@@ -211,7 +213,7 @@ class Restorer:
         anew = start.live_from != committed or start.seek > 0
         rebuilt = committed is not None and found.checkpoint is None and anew
         changes = [*gone, *await self._load(applied)]
-        moved = await asyncio.to_thread(self._claims.moved)
+        moved = await abandonable(self._claims.moved)
         elsewhere = [SeriesKey.parse(series) for series, owner in moved.items() if owner != place]
         executed = frozenset(
             (str(fact.body["commandId"]), fact.series) for fact in said if "commandId" in fact.body
@@ -258,7 +260,7 @@ class Restorer:
         """Quarantine a model and tell; a store that refuses even that costs the partition nothing more."""
         log.error("%s is put aside: %s", path, reason)
         try:
-            path = await asyncio.to_thread(self._store.quarantine, path, reason)
+            path = await abandonable(partial(self._store.quarantine, path, reason))
         except StoreError as error:
             log.error("it stays where it is: %s", error)
         self._tell("model.quarantined", {"path": path, "reason": reason}, series, path)

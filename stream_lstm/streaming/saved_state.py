@@ -1,13 +1,14 @@
 """The checkpoint that a partition may go on from: the newest that fits log, offset and settings."""
 
-import asyncio
 import logging
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 
 from stream_lstm.checkpoints.codec import Checkpoint, Origin
 from stream_lstm.checkpoints.store import CheckpointStore
 from stream_lstm.errors import CheckpointUnusable
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.log_reader import LogReader, Place, Span
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,12 @@ class SavedStates:
         inside = (await reader.spans([place])).popitem()[1]
         if not inside.start <= committed <= inside.stop:
             return found
-        for offset in await asyncio.to_thread(self._store.offsets, place):
+        store = self._store
+        for offset in await abandonable(lambda: store.offsets(place)):
             if offset > committed or (place, offset) in self._refused:
                 continue
             try:
-                checkpoint = await asyncio.to_thread(self._store.load, place, offset)
+                checkpoint = await abandonable(partial(store.load, place, offset))
                 self._check_settings(checkpoint.origin)
                 await _check_log(checkpoint.origin, inside, reader, place)
             except CheckpointUnusable as error:

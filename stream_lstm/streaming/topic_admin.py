@@ -18,6 +18,7 @@ from aiokafka.errors import (
 
 from stream_lstm.errors import BrokerError, TopicMissing
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
+from stream_lstm.streaming.refusals import cause
 from stream_lstm.streaming.topics import TopicNames, TopicSpec, whole
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ async def asking(
         async with asyncio.timeout(deadline.remaining()):
             yield admin
     except (KafkaError, TimeoutError) as error:
-        cause = repr(error) if isinstance(error, KafkaError) else "no answer in time"
-        raise BrokerError(f"cannot {what} at {connection.bootstrap_servers}: {cause}") from error
+        told = cause(error, on_topics="Describe")
+        raise BrokerError(f"cannot {what} at {connection.bootstrap_servers}: {told}") from error
     finally:
         await bounded_stop(admin, _STOP_SECONDS)

@@ -16,6 +16,7 @@ from stream_lstm.forecasting.outputs import TrainingRequest
 from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
+from stream_lstm.observability.logging import Format
 from stream_lstm.streaming.training_process import Fitted, TrainingProcess
 from stream_lstm.streaming.training_queue import Asked, TrainingQueue
 
@@ -67,6 +68,8 @@ class TrainerConfig:
     """Newest models of a series that stay in the store: a replay needs those of the time it goes over."""
     recycle_after: int = 500
     """Trainings after which a process is replaced by a fresh one."""
+    log_format: Format = "text"
+    """Of what the processes say."""
 
 
 class Trainer:
@@ -214,7 +217,7 @@ class Trainer:
     def _spawn(self, slot: int) -> TrainingProcess:
         """Noted by the thread that makes it, so that `stop` finds it even if nobody waits any more."""
         config = self.config
-        process = TrainingProcess(config.store_url, config.nice, config.keep_models)
+        process = TrainingProcess(config.store_url, config.nice, config.keep_models, config.log_format)
         self._processes[slot] = process
         return process
 
@@ -246,8 +249,11 @@ class Trainer:
             self.last_errors[asked.request.series] = error
         trained = Trained(asked.request, model, result.path, result.milliseconds, error, result.hopeless)
         self._finished.append((asked, trained))
-        if error is None or result.hopeless:
+        if error is None:
             self._queue.succeeded(asked)
+        elif result.hopeless:
+            self._queue.succeeded(asked)
+            log.warning("training of %s failed, again with its next candle: %s", asked.request.series, error)
         elif self._queue.wants(asked):
             delay = self._queue.failed(asked)
             log.warning("training of %s failed, again in %g s: %s", asked.request.series, delay, error)

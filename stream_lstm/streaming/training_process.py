@@ -20,6 +20,7 @@ from stream_lstm.models.files import to_safetensors
 from stream_lstm.models.live import Outcome
 from stream_lstm.models.registry import fit_each
 from stream_lstm.models.training_set import TrainingSet
+from stream_lstm.observability import logging as logs
 from stream_lstm.registry.models import ModelStore
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,10 @@ class Fitted(NamedTuple):
 class TrainingProcess:
     """One child process. Methods block and belong into threads; `kill` may come while `fit` waits."""
 
-    def __init__(self, store_url: str, nice: int, keep_models: int) -> None:
+    def __init__(self, store_url: str, nice: int, keep_models: int, log_format: logs.Format = "text") -> None:
         self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=serve, args=(theirs, store_url, nice, keep_models), daemon=True)
+        given = (theirs, store_url, nice, keep_models, log_format)
+        self._process = _SPAWN.Process(target=serve, args=given, daemon=True)
         self._process.start()
         theirs.close()
         self._fitting = Lock()
@@ -63,9 +65,11 @@ class TrainingProcess:
                 results: list[Fitted] = self._pipe.recv()
         except (EOFError, OSError) as error:
             self._process.join(_END_SECONDS)
+            code = self._process.exitcode
+            hint = "; if the kernel killed it, it lacked memory" if code == -signal.SIGKILL else ""
             raise TrainingFailed(
-                f"the training process ended (exit code {self._process.exitcode}) while it fitted "
-                f"{', '.join(one.series for one in sets)}; if the kernel killed it, it lacked memory"
+                f"the training process ended (exit code {code}) while it fitted "
+                f"{', '.join(one.series for one in sets)}{hint}"
             ) from error
         return results
 
@@ -78,8 +82,9 @@ class TrainingProcess:
             self._fitting.release()
 
 
-def serve(pipe: Connection, store_url: str, nice: int, keep_models: int) -> None:
+def serve(pipe: Connection, store_url: str, nice: int, keep_models: int, log_format: logs.Format) -> None:
     """The child's main: fit what comes until the pipe ends, and keep the newest models of each series."""
+    logs.configure(log_format, "warning")  # on the parent's standard error, so in the parent's form
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the parent's business
     Thread(target=_end_with_parent, name="parent", daemon=True).start()
     os.nice(nice)
@@ -116,9 +121,11 @@ def _fit(model_type: str, sets: list[TrainingSet], store: ModelStore) -> list[Fi
     return [_saved(outcome, each, store) for outcome in outcomes]
 
 
-def _outcomes(model_type: str, sets: list[TrainingSet]) -> list[Outcome]:
+def _outcomes(model_type: str, sets: list[TrainingSet]) -> list[Outcome | MemoryError]:
     try:
-        return fit_each(model_type, sets)
+        return [*fit_each(model_type, sets)]
+    except MemoryError as error:  # of this process, and not of the candles
+        return [error] * len(sets)
     except Exception as error:  # whatever a fit meets in one series, its mates get their models
         if len(sets) > 1:
             return [outcome for data in sets for outcome in _outcomes(model_type, [data])]
@@ -126,7 +133,10 @@ def _outcomes(model_type: str, sets: list[TrainingSet]) -> list[Outcome]:
         return [TrainingFailed(f"{sets[0].series}: {error!r}")]
 
 
-def _saved(outcome: Outcome, milliseconds: int, store: ModelStore) -> Fitted:
+def _saved(outcome: Outcome | MemoryError, milliseconds: int, store: ModelStore) -> Fitted:
+    if isinstance(outcome, MemoryError):
+        told = f"the training process lacked memory: {outcome}; see training.processes and history.candles"
+        return Fitted(None, None, milliseconds, told)
     if isinstance(outcome, TrainingFailed):
         return Fitted(None, None, milliseconds, str(outcome), hopeless=True)
     model = outcome.trained_in(milliseconds)

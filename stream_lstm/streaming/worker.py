@@ -153,14 +153,15 @@ class Worker:
         """
         places = _plain(partitions)
         self.restorer.cancel(places)
+        undone = "offsets are not committed, the next owner begins a little earlier"
         try:
             async with asyncio.timeout(seconds):
                 await self.publisher.close(places, commit=seconds > 0)
+                undone = "the store has not saved every partition, the next owner replays more"
                 if save:
                     await self.checkpointer.save_all()
         except (BrokerError, TimeoutError) as error:
-            told = str(error) or "no answer in time"
-            log.warning("offsets are not committed, the next owner begins a little earlier: %s", told)
+            log.warning("%s: %s", undone, str(error) or "no answer in time")
         self._drop(places)
         for place in places:
             self._losses.pop(place, None)

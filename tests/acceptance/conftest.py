@@ -1,9 +1,11 @@
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 from aiokafka import ConsumerRecord
 
@@ -51,17 +53,36 @@ class Application:
         )
         await topic_admin.create(self.connection, wanted, Deadline(30))
 
-    def start_worker(self, **settings: str) -> BoundProcess:
-        """`stream-lstm run` from the earliest candle on; names of settings with `__` for the point."""
+    def start_worker(self, *, under: Sequence[str] = (), **settings: str) -> BoundProcess:
+        """`stream-lstm run` from the earliest candle on; names of settings with `__` for the point.
+
+        `under` comes before the command: a program that runs it in other surroundings.
+        """
         given = self.settings | {name.replace("__", "."): value for name, value in settings.items()}
         options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
-        command = [sys.executable, "-m", "stream_lstm", "run", *options]
+        command = [*under, sys.executable, "-m", "stream_lstm", "run", *options]
         worker = BoundProcess(command, self.folder / f"worker-{len(self.workers)}.log")
         self.workers.append(worker)
         return worker
 
     def log_of(self, worker: int) -> str:
         return (self.folder / f"worker-{worker}.log").read_text()
+
+    async def logged(self, text: str, worker: int = 0, times: int = 1, seconds: float = 90) -> None:
+        """Wait until a worker has said something so many times."""
+
+        async def said() -> bool:
+            return self.log_of(worker).count(text) >= times
+
+        try:
+            await self.until(said, seconds)
+        except TimeoutError:
+            raise AssertionError(f"not said: {text!r} in:\n{self.log_of(worker)[-6000:]}") from None
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        """What the workers have said of a kind."""
+        events = [orjson.loads(record.value) for record in await self.read("model-events")]
+        return [event for event in events if event["type"] == kind]
 
     async def feed(self, moments: Iterable[Moment], speed: float | None = None) -> None:
         async with Feeder(self.connection, self.candles) as feeder:

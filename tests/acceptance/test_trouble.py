@@ -62,8 +62,11 @@ async def test_a_broker_that_freezes_for_longer_than_a_session(
     await own.until(lambda: some_said(own))
     assert private_kafka.pid is not None
     os.kill(private_kafka.pid, signal.SIGSTOP)
-    await asyncio.sleep(8)
-    os.kill(private_kafka.pid, signal.SIGCONT)
+    try:
+        await own.logged("waits for Kafka for 3 s")
+        await asyncio.sleep(5)
+    finally:
+        os.kill(private_kafka.pid, signal.SIGCONT)
     await feeding
     await assert_each_prediction_is_there(own)
     assert worker.exit_code is None
@@ -78,9 +81,13 @@ async def test_a_broker_that_is_killed_and_comes_back_after_a_while(
     worker = own.start_worker(**SETTINGS)
     await own.until(lambda: some_said(own))
     await asyncio.to_thread(private_kafka.kill)
-    await asyncio.sleep(8)
-    assert worker.exit_code is None
-    await asyncio.to_thread(private_kafka.start)
+    try:
+        await own.logged("no broker answers: waits for Kafka")
+        await asyncio.sleep(5)
+        assert worker.exit_code is None
+    finally:
+        await asyncio.to_thread(private_kafka.start)
+    await own.logged("a broker answers again")
     await own.feed(market[CANDLES // 2 + WARM_UP // 2 :])
     await assert_each_prediction_is_there(own)
     assert worker.exit_code is None
@@ -138,3 +145,18 @@ async def test_a_store_that_is_away_when_a_worker_starts_is_waited_for(applicati
     await application.until(restored)
     assert second.exit_code is None
     assert await application.count("predictions") == EXPECTED
+
+
+@pytest.mark.timeout(240)
+async def test_a_worker_that_is_started_before_its_broker(
+    own: Application, private_kafka: EmbeddedKafka
+) -> None:
+    await own.feed(a_market())
+    await asyncio.to_thread(private_kafka.kill)
+    try:
+        worker = own.start_worker(**SETTINGS)
+        await own.logged("waits for Kafka, next attempt in", times=3)
+    finally:
+        await asyncio.to_thread(private_kafka.start)
+    await assert_each_prediction_is_there(own)
+    assert worker.exit_code is None

@@ -8,7 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from stream_lstm.errors import PartitionLost
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.group import GroupConfig, GroupConsumer
+from stream_lstm.streaming.group import GroupConsumer
+from stream_lstm.streaming.membership import GroupConfig
 from stream_lstm.streaming.rebalance import Assigned, Change, OutOfRange, Revoked
 
 pytestmark = pytest.mark.kafka

@@ -11,7 +11,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 from stream_lstm.errors import BrokerError, EmbeddedKafkaError, PartitionLost
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.embedded import EmbeddedKafka
-from stream_lstm.streaming.group import GroupConfig, GroupConsumer
+from stream_lstm.streaming.group import GroupConsumer
+from stream_lstm.streaming.membership import GroupConfig
 from stream_lstm.streaming.publisher import AtLeastOnce
 from stream_lstm.streaming.rebalance import Assigned
 from stream_lstm.streaming.records import Record

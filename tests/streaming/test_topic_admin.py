@@ -6,7 +6,8 @@ from aiokafka import ConsumerRecord
 
 from stream_lstm.errors import BrokerError, TopicMissing
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.group import GroupConfig, GroupConsumer
+from stream_lstm.streaming.group import GroupConsumer
+from stream_lstm.streaming.membership import GroupConfig
 from stream_lstm.streaming.topic_admin import check, create, retention_ms
 from stream_lstm.streaming.topics import DAY_MS, FOR_EVER, TopicNames, TopicSpec, specs, subscription
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
@@ -25,6 +26,7 @@ from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.control.steering import Steering
 from stream_lstm.streaming.control.take_over import TakeOver
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.partition import TopicPartition
 
 _LAST_WORD_MS: Final = 2_000
@@ -164,11 +166,11 @@ class Commands:
     # -- what takes time ---------------------------------------------------------------------------
 
     async def _list(self, one: Pending) -> None:
-        rows = await asyncio.to_thread(listing.rows, self.catalog)
+        rows = await abandonable(partial(listing.rows, self.catalog))
         self.outbox.reply(one, {"models": rows, "count": len(rows)})
 
     async def _stats(self, one: Pending, command: Command, key: SeriesKey | None) -> None:
-        stored = await asyncio.to_thread(listing.row, self.catalog, key)
+        stored = await abandonable(partial(listing.row, self.catalog, key))
         if stored is None:
             raise CommandRefused("MODEL_NOT_FOUND", f"No model found for {command.symbol}")
         series = self.roles.series(key) if key is not None else None
@@ -176,7 +178,7 @@ class Commands:
         self.outbox.reply(one, data | {"age": int(time.time() * 1000) - stored["trainedAt"]})
 
     async def _delete(self, one: Pending, command: Command) -> None:
-        claimed = await asyncio.to_thread(self.directory.claims.directory)
+        claimed = await abandonable(self.directory.claims.directory)
         data = await self.deletions.lead(one, claimed)
         self.outbox.reply(one, data)
         if command.command == "cleanup-models":

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from stream_lstm.candles.series import SeriesKey
@@ -23,6 +24,7 @@ from stream_lstm.streaming.control.directory import canonical
 from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.control.steering import Steering
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.partition import TopicPartition
 
 log = logging.getLogger(__name__)
@@ -92,7 +94,7 @@ class Deletions:
         if (one.key, place) in self._gone:
             await self.checkpointer.save_soon(place, _SAVE_SECONDS)
         try:
-            await asyncio.to_thread(self._delete, _asked(one), own)
+            await abandonable(partial(self._delete, _asked(one), own))
         except StoreError as error:
             log.warning("models of %s-%d stay in the store for now: %s", *place, error)
 
@@ -102,19 +104,19 @@ class Deletions:
         `claimed` are the series that partitions have. Raises `StoreError`.
         """
         command, owned = _asked(one), set(claimed)
-        files = await asyncio.to_thread(self._meant, command)
+        files = await abandonable(partial(self._meant, command))
         left = {listed.stored.path: listed.stored.series for listed in files}
         patience = self.grace_s
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            there = {stored.path for stored in await asyncio.to_thread(self.catalog.store.models)}
+            there = {stored.path for stored in await abandonable(self.catalog.store.models)}
             left = {path: series for path, series in left.items() if path in there}
             waited = time.monotonic() - one.seen
             if any(series in owned for series in left.values()):
                 patience = _PATIENCE * self.grace_s
             if waited >= self.grace_s and (not left or waited >= patience):
                 break
-        await asyncio.to_thread(self._remove, left)
+        await abandonable(partial(self._remove, left))
         return _told(command, files)
 
     def _meant(self, command: Command) -> list[Listed]:

@@ -11,6 +11,7 @@ from stream_lstm.candles.units import interval_ms
 from stream_lstm.contracts.command import Command
 from stream_lstm.errors import BadCandle, StoreError
 from stream_lstm.registry.claims import Claims
+from stream_lstm.streaming.ends import abandonable
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Directory:
     async def _read_again(self) -> None:
         began = time.monotonic()
         try:
-            names = await asyncio.to_thread(self.claims.directory)
+            names = await abandonable(self.claims.directory)
         except StoreError as error:
             log.warning("commands that name no whole series wait for the store: %s", error)
             await asyncio.sleep(1)

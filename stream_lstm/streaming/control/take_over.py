@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
@@ -10,6 +11,7 @@ from stream_lstm.registry.claims import Claims
 from stream_lstm.streaming.control.desk import Pending
 from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
+from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.partition import TopicPartition
 
 _LOOK_SECONDS: Final = 1.0
@@ -39,7 +41,7 @@ class TakeOver:
         return False
 
     async def _move(self, one: Pending, key: SeriesKey, place: TopicPartition) -> None:
-        await asyncio.to_thread(self.claims.take_over, str(key), place)
+        await abandonable(partial(self.claims.take_over, str(key), place))
         self._restore(place)
         self.outbox.reply(one, key._asdict() | {"paused": False})
 
@@ -51,7 +53,7 @@ class TakeOver:
             if series is None:
                 return
             place = self.roles.place(series)
-            if await asyncio.to_thread(self.claims.owner, str(key)) != place:
+            if await abandonable(partial(self.claims.owner, str(key))) != place:
                 self._restore(place)
                 return
 

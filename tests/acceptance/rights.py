@@ -1,0 +1,81 @@
+"""What a broker without users allows to everybody, taken away and given back."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import IntEnum
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
+
+AUTHORISING = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
+"""Properties of a broker that asks for rights."""
+
+
+class Resource(IntEnum):
+    """The protocol's numbers."""
+
+    TOPIC = 2
+    GROUP = 3
+    TRANSACTIONAL_ID = 5
+
+
+class Operation(IntEnum):
+    """The protocol's numbers."""
+
+    ALL = 2
+    READ = 3
+    WRITE = 4
+
+
+_LITERAL, _PREFIXED = 3, 4
+_DENY, _ALLOW = 2, 3
+
+
+class Rights:
+    """A right is taken away by a denial, which goes over whatever is allowed."""
+
+    def __init__(self, admin: AIOKafkaAdminClient) -> None:
+        self._admin = admin
+
+    async def take(
+        self, operation: Operation, resource: Resource, name: str, *, prefix: bool = False
+    ) -> None:
+        """Take a right away; all others on that resource stay."""
+        await self._send(CreateAclsRequest, resource, name, prefix, Operation.ALL, _ALLOW)
+        await self._send(CreateAclsRequest, resource, name, prefix, operation, _DENY)
+
+    async def give(
+        self, operation: Operation, resource: Resource, name: str, *, prefix: bool = False
+    ) -> None:
+        """Give it back."""
+        await self._send(DeleteAclsRequest, resource, name, prefix, operation, _DENY)
+
+    async def _send(
+        self,
+        request: type[Any],
+        resource: Resource,
+        name: str,
+        prefix: bool,
+        operation: Operation,
+        permission: int,
+    ) -> None:
+        pattern = _PREFIXED if prefix else _LITERAL
+        given = (resource, name, pattern, "User:ANONYMOUS", "*", operation, permission)
+        answer = await self._admin._send_to_controller(request(*given))
+        (result,) = answer.creation_responses if request is CreateAclsRequest else answer.filter_responses
+        assert result[0] == 0, result
+
+
+@asynccontextmanager
+async def rights(bootstrap_servers: str) -> AsyncIterator[Rights]:
+    """The rights at a broker."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        yield Rights(admin)
+    finally:
+        await admin.close()
