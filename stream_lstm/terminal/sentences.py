@@ -46,6 +46,22 @@ def _quarantined(said: contract.ModelQuarantined) -> str:
     return f"a damaged model was not loaded: {said.reason} (kept as {said.path})"
 
 
+def _deleted(said: contract.ModelDeleted) -> str:
+    return f"model {said.model_id or ''} deleted, the next candle makes a new one due".replace("  ", " ")
+
+
+def _cleaned_up(said: contract.ModelsCleanedUp) -> str:
+    count = said.deleted_count
+    return f"{count:,} model{'s' * (count != 1)} older than {said.max_age_days:g} days deleted"
+
+
+def _split(said: contract.SeriesSplit) -> str:
+    return (
+        f"candles in {said.topic}-{said.partition} are not used, it belongs to "
+        f"{said.owner_topic}-{said.owner_partition}"
+    )
+
+
 def _warming_up(said: contract.SeriesWarmingUp) -> str:
     return f"warming up, {said.candles} of {said.needed} candles"
 
@@ -88,6 +104,12 @@ _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     "model.training_failed": _failed,
     "model.expired": _expired,
     "model.quarantined": _quarantined,
+    "model.deleted": _deleted,
+    "models.cleaned_up": _cleaned_up,
+    "model.retrain_requested": lambda said: "a training was asked for",
+    "series.paused": lambda said: "paused: learns on and says nothing",
+    "series.resumed": lambda said: "resumed",
+    "series.split": _split,
     "series.warming_up": _warming_up,
     "series.gap": _gap,
     "series.stale": _stale,
@@ -95,6 +117,8 @@ _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     "partition.rebuilt": _rebuilt,
     "partition.full": _full,
     "topic.resized": _resized,
+    "command.reply": lambda _: "a command was answered",
+    "command.rejected": lambda _: "a command was rejected",
     "worker.started": lambda said: f"started, version {said.version}",
     "worker.stopped": lambda said: "stopped" + (f": {said.reason}" if said.reason else ""),
 }

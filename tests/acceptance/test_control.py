@@ -44,11 +44,6 @@ async def trained(application: Application, series: int = len(SYMBOLS)) -> None:
     await application.until(all_have_a_model)
 
 
-async def events(application: Application, kind: str) -> list[dict[str, Any]]:
-    told = [orjson.loads(record.value) for record in await application.read("model-events")]
-    return [event for event in told if event["type"] == kind]
-
-
 @pytest.mark.timeout(180)
 async def test_every_command_of_a_running_worker(application: Application, admin: ModelAdmin) -> None:
     await application.feed(market(140))
@@ -118,28 +113,74 @@ async def test_what_cannot_be_done_says_why(application: Application, admin: Mod
     assert reply.error.code == "COMMAND_EXPIRED"
 
 
-@pytest.mark.timeout(240)
-async def test_models_that_are_too_old_are_gone_everywhere_and_stay_gone(
+@pytest.mark.timeout(400)
+async def test_old_models_of_three_workers_are_gone_and_stay_gone_and_young_ones_stay(
     application: Application, admin: ModelAdmin, tmp_path: Path
 ) -> None:
-    rows = market(150)
-    await application.feed(rows)
-    workers = [application.start_worker(**FAST, store__checkpoint_interval="2s") for _ in range(3)]
-    await trained(application)
-    store = ModelStore((tmp_path / "store").as_uri())
-    cleaned = await admin.cleanup_models(max_age_days=30)
+    now = int(time.time() * 1000)
+    names = [f"COIN{number:03}USDT" for number in range(300)]
+    old, young = names[::2], names[1::2]
+    for symbols, days in ((old, 60), (young, 0)):
+        start = (now - days * 86_400_000) // HOUR * HOUR - 120 * HOUR
+        drawn = moments.of_market(symbols, interval="1h", start_ms=start, seed=9)
+        await application.feed(itertools.islice(drawn, 110))
+    often = {"store__checkpoint_interval": "3s", "store__keep_checkpoints": "50"}
+    workers = [application.start_worker(**FAST, **often) for _ in range(3)]
+    await trained(application, len(names))
+    models = {row.symbol: row.model_id for row in (await admin.list_models()).models}
+    cleaned = await admin.cleanup_models(max_age_days=30, timeout=60)
 
-    assert {one.symbol for one in cleaned.deleted} == set(SYMBOLS)
-    assert not store.models()
-    assert all([(await admin.describe(symbol)).model is None for symbol in SYMBOLS])
+    assert {one.symbol for one in cleaned.deleted} == set(old)
+    assert cleaned.deleted_count == len(old)
+    await kept(application, admin, models, old, young)
     for worker in workers:
         await asyncio.to_thread(worker.kill)
+    newest_checkpoints_are_lost(tmp_path / "store" / "checkpoints")
     for _ in range(3):
         application.start_worker(**FAST)
-    for symbol in SYMBOLS:
-        assert (await admin.describe(symbol, timeout=50)).model is None
+    await kept(application, admin, models, old, young)
+    assert sum(event["type"] == "model.trained" for event in await all_events(application)) == len(names)
+    assert len(await events(application, "model.deleted")) == len(old)
+
+
+async def kept(
+    application: Application, admin: ModelAdmin, models: dict[str, str], old: list[str], young: list[str]
+) -> None:
+    """Old models are in no memory and not in the store; young ones answer."""
+    there = {model.series.split(":")[1] for model in ModelStore(application.settings["store.url"]).models()}
+    assert there == set(young)
+    for symbol in [*old[::15], *young[::15]]:
+        model = (await admin.describe(symbol, timeout=60)).model
+        assert (model and model.model_id) == (models[symbol] if symbol in young else None)
+
+
+def newest_checkpoints_are_lost(folder: Path) -> None:
+    """All but the oldest of every partition, which may be from before the clean-up."""
+    for partition in {path.parent for path in folder.rglob("tail-*")}:
+        for tail in sorted(partition.glob("tail-*"))[1:]:
+            tail.unlink()
+
+
+async def all_events(application: Application) -> list[dict[str, Any]]:
+    return [orjson.loads(record.value) for record in await application.read("model-events")]
+
+
+async def events(application: Application, kind: str) -> list[dict[str, Any]]:
+    return [event for event in await all_events(application) if event["type"] == kind]
+
+
+@pytest.mark.timeout(240)
+async def test_after_a_clean_up_the_next_candle_makes_new_models(
+    application: Application, admin: ModelAdmin, tmp_path: Path
+) -> None:
+    rows = market(151)
+    await application.feed(rows[:150])
+    application.start_worker(**FAST)
+    await trained(application)
+    await admin.cleanup_models(max_age_days=30)
+    store = ModelStore(application.settings["store.url"])
     assert not store.models()
-    await application.feed(market(151)[150:])
+    await application.feed(rows[150:])
 
     async def new_ones() -> bool:
         return len(store.models()) == len(SYMBOLS)

@@ -9,6 +9,7 @@ import pytest
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.encode import canonical
+from stream_lstm.client import ModelAdmin
 from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.objects import Objects
 from stream_lstm.streaming.batch_producer import BatchProducer
@@ -70,3 +71,17 @@ async def test_the_first_partition_keeps_the_series(application: Application, tm
     assert (split["data"]["ownerTopic"], split["data"]["ownerPartition"]) == owner
     assert split["data"]["partition"] != owner[1]
     assert "belongs to" in application.log_of(0)
+
+    async with ModelAdmin(application.connection.bootstrap_servers, prefix=application.names.prefix) as admin:
+        assert not (await admin.resume("BTCUSDT", take_over=True)).paused
+        moved = (owner[0], split["data"]["partition"])
+        assert claims.owner("synthetic:BTCUSDT:1h") == moved
+        before = await application.count("predictions")
+        await send(application, candles(300)[180:], b"two")
+
+        async def it_speaks_again() -> bool:
+            return await application.count("predictions") >= before + 21 * HORIZONS
+
+        await application.until(it_speaks_again)
+        told = await admin.describe("BTCUSDT")
+        assert (told.topic, told.partition) == moved

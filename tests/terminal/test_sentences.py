@@ -46,6 +46,19 @@ SAID = [
         {"lastClose": AS_OF, "intervals": 4},
         "BTCUSDT 1h: no candle since 2024-10-05 11:00, 4 intervals ago",
     ),
+    (
+        "model.deleted",
+        {"modelId": "4f2a"},
+        "BTCUSDT 1h: model 4f2a deleted, the next candle makes a new one due",
+    ),
+    ("model.retrain_requested", {"commandId": "c"}, "BTCUSDT 1h: a training was asked for"),
+    ("series.paused", {}, "BTCUSDT 1h: paused: learns on and says nothing"),
+    ("series.resumed", {}, "BTCUSDT 1h: resumed"),
+    (
+        "series.split",
+        {"topic": "candles", "partition": 2, "ownerTopic": "candles", "ownerPartition": 0},
+        "BTCUSDT 1h: candles in candles-2 are not used, it belongs to candles-0",
+    ),
     ("drift.detected", {"detector": "adwin"}, 'BTCUSDT 1h: drift.detected {"detector":"adwin"}'),
 ]
 OF_NO_SERIES = [
@@ -61,6 +74,13 @@ OF_NO_SERIES = [
         {"topic": "candles", "partition": 3, "before": 3, "partitions": 6},
         "candles had 3 partitions and has 6: keys have moved, and their series begin anew in the middle",
     ),
+    (
+        "models.cleaned_up",
+        {"deletedCount": 1, "maxAgeDays": 30},
+        "1 model older than 30 days deleted",
+    ),
+    ("command.reply", {"count": 3}, "a command was answered"),
+    ("command.rejected", {}, "a command was rejected"),
     ("worker.started", {"version": "0.1.0"}, "worker w1: started, version 0.1.0"),
     ("worker.stopped", {"reason": "told to stop"}, "worker w1: stopped: told to stop"),
 ]

@@ -32,13 +32,12 @@ class TakeOver:
         """Do this worker's part; false if the series is refused in none of its partitions."""
         partitions = self.roles.partitions
         place = next((place for place in self.roles.own() if key in partitions[place].refused), None)
-        if place is not None:
-            self.outbox.answer_beside(one, self._move(one, key, place))
-            return True
         if one.key not in self._watched and self.roles.series(key) is not None:
             self._watched.add(one.key)
             self.outbox.beside(self._let_go(one, key), f"claim of {key}")
-        return False
+        if place is not None:
+            self.outbox.answer_beside(one, self._move(one, key, place))
+        return place is not None
 
     async def _move(self, one: Pending, key: SeriesKey, place: TopicPartition) -> None:
         await abandonable(partial(self.claims.take_over, str(key), place))
