@@ -34,7 +34,6 @@ topics_app = typer.Typer(no_args_is_help=True, help="The topics in Kafka.")
 config_app = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
-cli_admin.register(app)
 app.add_typer(cli_dlq.dlq_app, name="dlq")
 
 
@@ -373,3 +372,6 @@ def config_show(config: Config = None, set: Set = None, json: Json = False) -> N
 def _fail(error: Exception, code: int) -> NoReturn:
     typer.echo(f"stream-lstm: {error}", err=True)
     sys.exit(code)
+
+
+cli_admin.register(app)  # after the commands that come first in --help

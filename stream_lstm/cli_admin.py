@@ -28,8 +28,19 @@ Seconds = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to w
 def register(app: typer.Typer) -> None:
     """Add these commands to the program's."""
     app.add_typer(models_app, name="models")
-    for command in (gateway, describe, pause, resume):
-        app.command()(command)
+    app.command()(gateway)
+    _about_a_series(
+        app, "describe", "What one asks first about a series: who has it, which model, what is wrong."
+    )
+    _about_a_series(app, "pause", "Let a series say nothing until it is resumed; it goes on learning.")
+    app.command()(resume)
+    _about_a_series(models_app, "stats", "A series' model, and how it has done lately.")
+    _about_a_series(models_app, "delete", "Delete the models of a symbol, in the store and in every worker.")
+    _about_a_series(
+        models_app,
+        "retrain",
+        "Have a series trained as if its model had expired; returns when that is queued.",
+    )
 
 
 def beside(config: Path | None, overrides: list[str] | None) -> AbstractContextManager[Any]:
@@ -57,50 +68,6 @@ def models_list(config: Config = None, set: Set = None, timeout: Seconds = 30.0,
     from stream_lstm.terminal import answers
 
     _tell(_asked(config, set, timeout, lambda admin: admin.list_models()), answers.models, json)
-
-
-@models_app.command("stats")
-def models_stats(
-    symbol: Symbol,
-    exchange: Exchange = None,
-    interval: Interval = None,
-    config: Config = None,
-    set: Set = None,
-    timeout: Seconds = 30.0,
-    json: Json = False,
-) -> None:
-    """A series' model, and how it has done lately."""
-    from stream_lstm.terminal import answers
-
-    told = _asked(
-        config,
-        set,
-        timeout,
-        lambda admin: admin.model_stats(symbol, exchange=exchange, interval=interval),
-    )
-    _tell(told, answers.stats, json)
-
-
-@models_app.command("delete")
-def models_delete(
-    symbol: Symbol,
-    exchange: Exchange = None,
-    interval: Interval = None,
-    config: Config = None,
-    set: Set = None,
-    timeout: Seconds = 30.0,
-    json: Json = False,
-) -> None:
-    """Delete the models of a symbol, in the store and in every worker."""
-    from stream_lstm.terminal import answers
-
-    told = _asked(
-        config,
-        set,
-        timeout,
-        lambda admin: admin.delete_model(symbol, exchange=exchange, interval=interval),
-    )
-    _tell(told, answers.deleted, json)
 
 
 @models_app.command("cleanup")
@@ -131,61 +98,6 @@ def models_cleanup(
     _tell(told, answers.deleted, json)
 
 
-@models_app.command("retrain")
-def models_retrain(
-    symbol: Symbol,
-    exchange: Exchange = None,
-    interval: Interval = None,
-    config: Config = None,
-    set: Set = None,
-    timeout: Seconds = 30.0,
-    json: Json = False,
-) -> None:
-    """Have a series trained as if its model had expired; returns when that is queued."""
-    from stream_lstm.terminal import answers
-
-    told = _asked(
-        config, set, timeout, lambda admin: admin.retrain(symbol, exchange=exchange, interval=interval)
-    )
-    _tell(told, answers.retraining, json)
-
-
-def describe(
-    symbol: Symbol,
-    exchange: Exchange = None,
-    interval: Interval = None,
-    config: Config = None,
-    set: Set = None,
-    timeout: Seconds = 30.0,
-    json: Json = False,
-) -> None:
-    """What one asks first about a series: who has it, how many candles, which model, what is wrong."""
-    from stream_lstm.terminal import answers
-
-    told = _asked(
-        config, set, timeout, lambda admin: admin.describe(symbol, exchange=exchange, interval=interval)
-    )
-    _tell(told, answers.description, json)
-
-
-def pause(
-    symbol: Symbol,
-    exchange: Exchange = None,
-    interval: Interval = None,
-    config: Config = None,
-    set: Set = None,
-    timeout: Seconds = 30.0,
-    json: Json = False,
-) -> None:
-    """Let a series say nothing until it is resumed; it goes on learning."""
-    from stream_lstm.terminal import answers
-
-    told = _asked(
-        config, set, timeout, lambda admin: admin.pause(symbol, exchange=exchange, interval=interval)
-    )
-    _tell(told, answers.paused, json)
-
-
 def resume(
     symbol: Symbol,
     take_over: Annotated[
@@ -208,6 +120,42 @@ def resume(
         lambda admin: admin.resume(symbol, take_over=take_over, exchange=exchange, interval=interval),
     )
     _tell(told, answers.paused, json)
+
+
+def _about_a_series(app: typer.Typer, name: str, help: str) -> None:
+    """Add a command that asks one thing about one series."""
+
+    def command(
+        symbol: Symbol,
+        exchange: Exchange = None,
+        interval: Interval = None,
+        config: Config = None,
+        set: Set = None,
+        timeout: Seconds = 30.0,
+        json: Json = False,
+    ) -> None:
+        from stream_lstm.terminal import answers
+
+        def ask(admin: "ModelAdmin") -> Awaitable[Message]:
+            questions: dict[str, Callable[..., Awaitable[Message]]] = {
+                "describe": admin.describe,
+                "pause": admin.pause,
+                "stats": admin.model_stats,
+                "delete": admin.delete_model,
+                "retrain": admin.retrain,
+            }
+            return questions[name](symbol, exchange=exchange, interval=interval)
+
+        drawn: dict[str, Callable[[Any], RenderableType]] = {
+            "describe": answers.description,
+            "pause": answers.paused,
+            "stats": answers.stats,
+            "delete": answers.deleted,
+            "retrain": answers.retraining,
+        }
+        _tell(_asked(config, set, timeout, ask), drawn[name], json)
+
+    app.command(name, help=help)(command)
 
 
 def _asked(

@@ -105,7 +105,7 @@ class Deleted(Message):
     message: str
     symbol: str | None = None
     max_age_days: float | None = None
-    deleted_count: int = Field(ge=0, description="Series whose model is gone.")
+    deleted_count: int = Field(ge=0, description="Model files that are gone; a series may have had several.")
     deleted: tuple[ModelNamed, ...] = ()
 
 
