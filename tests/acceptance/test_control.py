@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,11 @@ from stream_lstm.client import ModelAdmin
 from stream_lstm.contracts.command import Command
 from stream_lstm.errors import CommandFailed
 from stream_lstm.registry.models import ModelStore
+from stream_lstm.settings.sections import Http
 from tests.acceptance.conftest import Application, installed
+from tests.gateway.serving import gateway
+
+CleanUp = Callable[[Application, ModelAdmin], Awaitable[set[str]]]
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -113,9 +117,26 @@ async def test_what_cannot_be_done_says_why(application: Application, admin: Mod
     assert reply.error.code == "COMMAND_EXPIRED"
 
 
+async def by_kafka(application: Application, admin: ModelAdmin) -> set[str]:
+    """Clean up; the symbols whose models are gone."""
+    return {one.symbol for one in (await admin.cleanup_models(max_age_days=30)).deleted}
+
+
+async def by_rest(application: Application, admin: ModelAdmin) -> set[str]:
+    """The same over HTTP, within the gateway's own time-out."""
+    before = {row.symbol for row in (await admin.list_models()).models}
+    asked = ModelAdmin(application.connection, prefix=application.names.prefix, timeout=Http().timeout)
+    async with asked, gateway(asked) as client:
+        told = (await client.post("/api/ml/models/cleanup", {"maxAgeDays": 30})).data
+        listed = (await client.get("/api/ml/models")).data["models"]
+    assert told["deletedCount"] == len(before) - len(listed)
+    return before - {row["symbol"] for row in listed}
+
+
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("clean_up", [by_kafka, by_rest])
 async def test_old_models_of_three_workers_are_gone_and_stay_gone_and_young_ones_stay(
-    application: Application, admin: ModelAdmin, tmp_path: Path
+    application: Application, admin: ModelAdmin, tmp_path: Path, clean_up: CleanUp
 ) -> None:
     now = int(time.time() * 1000)
     names = [f"COIN{number:03}USDT" for number in range(300)]
@@ -128,10 +149,8 @@ async def test_old_models_of_three_workers_are_gone_and_stay_gone_and_young_ones
     workers = [application.start_worker(**FAST, **often) for _ in range(3)]
     await trained(application, len(names))
     models = {row.symbol: row.model_id for row in (await admin.list_models()).models}
-    cleaned = await admin.cleanup_models(max_age_days=30, timeout=60)
 
-    assert {one.symbol for one in cleaned.deleted} == set(old)
-    assert cleaned.deleted_count == len(old)
+    assert await clean_up(application, admin) == set(old)
     await kept(application, admin, models, old, young)
     for worker in workers:
         await asyncio.to_thread(worker.kill)
