@@ -12,7 +12,7 @@ from typing import Annotated, Final, NoReturn
 import orjson
 import typer
 
-from stream_lstm import cli_admin
+from stream_lstm import cli_admin, cli_contracts
 from stream_lstm.cli_frame import Config, Json, Set
 from stream_lstm.cli_frame import looped as _loop
 from stream_lstm.cli_frame import print_json as _print_json
@@ -34,6 +34,7 @@ config_app = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
 cli_admin.register(app)
+cli_contracts.register(app)
 
 
 def main() -> None:
