@@ -49,7 +49,8 @@ class Entry:
 
 def component_schemas() -> dict[str, Schema]:
     """All schemas by name, each once; they refer to each other within the document."""
-    models = [Candle, Prediction, Score, Event, Command, Reply, *event.DATA.values(), *reply.DATA.values()]
+    models: list[type[Message]] = [Candle, Prediction, Score, Event, Command, Reply]
+    models += [*event.DATA.values(), *reply.DATA.values()]
     _, made = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)],
         ref_template="#/components/schemas/{model}",

@@ -130,7 +130,9 @@ EVENTS: Final[dict[str, Message]] = {
     "series.resumed": event.SeriesResumed(command_id=COMMAND_ID),
     "series.split": event.SeriesSplit(topic="candles", partition=2, owner_topic="candles", owner_partition=0),
     "series.warming_up": event.SeriesWarmingUp(candles=1, needed=100),
-    "series.gap": event.SeriesGap(missing=7, filled=False, from_=_AS_OF - 7 * _HOUR + 1, to=_AS_OF),
+    "series.gap": event.SeriesGap.model_validate(
+        {"missing": 7, "filled": False, "from": _AS_OF - 7 * _HOUR + 1, "to": _AS_OF}
+    ),
     "series.stale": event.SeriesStale(last_close=_AS_OF - 3 * _HOUR, intervals=3),
     "partition.restored": event.PartitionRestored(topic="candles", partition=3, offset=12, seconds=1.5),
     "partition.rebuilt": event.PartitionRebuilt(

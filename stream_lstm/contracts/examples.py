@@ -87,8 +87,15 @@ def _event(kind: str, data: Message) -> Example:
 
 def _command(name: CommandName, arguments: dict[str, Any]) -> Example:
     about = SERIES if name in NAMES_A_SERIES else {}
-    times = {"issued_at": NOW, "expires_at": NOW + 30_000}
-    return Example(_wire(Command(command=name, command_id=COMMAND_ID, **times, **about, **arguments)))
+    said = Command(
+        command=name,
+        command_id=COMMAND_ID,
+        issued_at=NOW,
+        expires_at=NOW + 30_000,
+        **about,
+        **arguments,
+    )
+    return Example(_wire(said))
 
 
 def _reply(name: str, data: Message | None, error: Problem | None = None, *, done: bool = True) -> Example:
