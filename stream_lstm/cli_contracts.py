@@ -25,8 +25,6 @@ def asyncapi(
         Path | None,
         typer.Option(
             metavar="DIR",
-            exists=True,
-            file_okay=False,
             help="Say what breaks for readers of the JSON Schemas there, which an older version has written.",
         ),
     ] = None,

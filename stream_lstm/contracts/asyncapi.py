@@ -62,7 +62,6 @@ def _server() -> Document:
     return {
         "host": "{bootstrapServers}",
         "protocol": "kafka",
-        "description": "SASL and TLS as the settings under `kafka.security` say.",
         "variables": {
             "bootstrapServers": {
                 "default": "localhost:9092",

@@ -14,6 +14,7 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.cli import app
 from stream_lstm.contracts.asyncapi import as_json, document
 from stream_lstm.contracts.channels import CHANNELS
+from stream_lstm.contracts.command import COMMANDS, Command
 from stream_lstm.contracts.examples import EXAMPLES
 from stream_lstm.contracts.schemas import schemas
 from stream_lstm.errors import BadCandle, CommandRefused
@@ -220,6 +221,13 @@ def test_an_example_has_the_ids_and_times_that_a_worker_gives(name: str) -> None
     assert example is not None
 
     assert {**headers, "traceparent": ""} == {**example, "traceparent": ""}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_a_client_sends_is_as_the_document_says(name: str) -> None:
+    sent = Command.model_validate(EXAMPLES[f"command.{name}"].payload).to_json()
+
+    assert not list(validator(MESSAGES[f"command.{name}"]["payload"]).iter_errors(orjson.loads(sent)))
 
 
 class Received:
