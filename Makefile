@@ -53,7 +53,9 @@ bench: $(VENV)/.peers  ## every benchmark, results in benchmarks/results
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/week.py
 	$(BIN)/python benchmarks/restore.py
+	$(BIN)/python benchmarks/takeover.py
 	$(BIN)/python benchmarks/transactions.py
 
 smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten seconds

@@ -60,6 +60,11 @@ class ConsumerMetrics:
             "From the copy of a partition's state to its being saved.",
             buckets=_SLOW,
         )
+        self.queue_length = gauge(
+            "queue_length",
+            "What waits in a worker: records, restorations, claims, commands, checkpoints, loose.",
+            ("queue",),
+        )
         self.info = info("consumer", "Who consumes: group, instance, assignor.")
 
     def forget(self, topic: str, partition: int) -> None:

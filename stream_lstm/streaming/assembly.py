@@ -109,6 +109,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
     )
     outbox = Outbox(encoder=encoder, publisher=publisher)
     commands = _commands(settings, roles, outbox, trainer, checkpointer, claims, worker_id)
+    claiming = Claiming(claims, partitions, tell=tell, on_answer=group.wake)
     info = {"group": settings.kafka.group, "instance": worker_id, "assignor": ASSIGNOR}
     metrics.consumer.info.info(info)
     return Worker(
@@ -135,10 +136,18 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
             progress=progress,
             staleness=Staleness(settings.gaps.stale_after),
             partitions=partitions,
+            queues={
+                "records": lambda: sum(partition.queued for partition in partitions.values()),
+                "restorations": lambda: restorer.waiting,
+                "claims": lambda: claiming.waiting,
+                "commands": lambda: commands.waiting,
+                "checkpoints": lambda: checkpointer.writing,
+                "loose": lambda: publisher.loose,
+            },
         ),
         checkpointer=checkpointer,
         commands=commands,
-        claiming=Claiming(claims, partitions, tell=tell, on_answer=group.wake),
+        claiming=claiming,
         encoder=encoder,
         dead_letters=DeadLetters(settings.kafka.group, worker_id, settings.dlq.max_bytes),
         telemetry=telemetry,

@@ -56,6 +56,11 @@ class Checkpointer:
     _known: dict[TopicPartition, _Progress] = field(default_factory=dict, init=False)
     _writing: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict, init=False)
 
+    @property
+    def writing(self) -> int:
+        """Checkpoints that are being written, each with a copy of what it writes."""
+        return len(self._writing)
+
     def look(self) -> None:
         """Begin to save one partition at most: copying its state holds the loop."""
         if self.store is None or len(self._writing) >= _AT_ONCE:

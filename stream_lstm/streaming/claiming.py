@@ -57,6 +57,11 @@ class Claiming:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def waiting(self) -> int:
+        """Claims that are not answered, or whose answer is not taken."""
+        return len(self._asked) + len(self._answered)
+
     def ask(self, place: TopicPartition, series: Iterable[SeriesKey]) -> None:
         """Claim series for a partition."""
         self._asked += [(place, one) for one in series]

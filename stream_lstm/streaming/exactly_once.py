@@ -133,6 +133,11 @@ class ExactlyOnce:
         """Queue what rests on no offset; it is in no transaction."""
         self._loose.put(records)
 
+    @property
+    def loose(self) -> int:
+        """Records of `publish_soon` that are not acknowledged yet."""
+        return len(self._loose)
+
     async def _take_over(self, partition: TopicPartition) -> int | None:
         name = f"{self._group}/{partition[0]}/{partition[1]}"
         transactions = Transactions(name, self._transaction_timeout_s)

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,6 +40,8 @@ class Lookout:
     progress: Progress
     staleness: Staleness
     partitions: Mapping[Place, Partition]
+    queues: Mapping[str, Callable[[], int]]
+    """How much waits in each queue of the worker, by its name in the metrics."""
     _looked_at: float = field(default=0.0, init=False)
     _models_at: float = field(default=0.0, init=False)
     _silent_at: float = field(default=0.0, init=False)
@@ -51,6 +53,7 @@ class Lookout:
         if now - self._looked_at < _SECONDS:
             return set()
         self._looked_at = now
+        self.telemetry.queues({name: length() for name, length in self.queues.items()})
         caught_up = await self._positions()
         silence = await self._silence_seconds()
         self.progress.heard(silence)

@@ -27,6 +27,11 @@ class Loose:
         self._waiting: deque[Record] = deque()
         self._came = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
+        self._sending = 0
+
+    def __len__(self) -> int:
+        """Records that are not acknowledged yet."""
+        return len(self._waiting) + self._sending
 
     def start(self) -> None:
         """Begin to send."""
@@ -66,11 +71,13 @@ class Loose:
     async def _send(self, deadline: Deadline) -> None:
         """Send what waits; keep it, in its order, if that fails or is cancelled."""
         sending, self._waiting = self._waiting, deque()
+        self._sending = len(sending)
         try:
             if sending:
                 await self._producer.send(sending, deadline)
                 sending = deque()
         finally:
+            self._sending = 0
             self._waiting.extendleft(reversed(sending))
             self._drop_excess()
 

@@ -56,6 +56,10 @@ class Publisher(Protocol):
     def publish_soon(self, records: Iterable[Record]) -> None:
         """Publish what rests on no offset: replies, worker events."""
 
+    @property
+    def loose(self) -> int:
+        """Records of `publish_soon` that are not acknowledged yet."""
+
 
 class AtLeastOnce:
     """Outputs are acknowledged before the offset is committed; a crash in between repeats them.
@@ -141,6 +145,11 @@ class AtLeastOnce:
     def publish_soon(self, records: Iterable[Record]) -> None:
         """Queue what rests on no offset."""
         self._loose.put(records)
+
+    @property
+    def loose(self) -> int:
+        """Records of `publish_soon` that are not acknowledged yet."""
+        return len(self._loose)
 
     async def _commit(self, offsets: Mapping[TopicPartition, int], deadline: Deadline) -> None:
         if offsets:

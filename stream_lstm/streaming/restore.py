@@ -123,6 +123,11 @@ class Restorer:
         """Partitions that are being restored."""
         return len(self._tasks)
 
+    @property
+    def waiting(self) -> int:
+        """Partitions that are being restored, or are and have not been taken."""
+        return len(self._tasks) + len(self._finished)
+
     def begin(self, places: Iterable[TopicPartition], pause_s: float = 0.0) -> None:
         """Restore partitions after a pause, from scratch where one is being restored already."""
         places = [(place[0], place[1]) for place in places]

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -99,6 +99,11 @@ class Telemetry:
         if self._positions.get(place) != position:
             self._positions[place] = position
             consumer.last_progress_timestamp_seconds.labels(*labels).set(now)
+
+    def queues(self, lengths: Mapping[str, int]) -> None:
+        """How much waits in each of the worker's queues, by its name."""
+        for name, length in lengths.items():
+            self.metrics.consumer.queue_length.labels(name).set(length)
 
     def forget(self, place: TopicPartition) -> None:
         """A partition that is not ours any more."""

@@ -139,7 +139,9 @@ async def test_opening_tells_the_committed_offset_and_forgets_what_waited(scene:
 async def test_what_rests_on_no_offset_is_out_by_the_time_of_the_stop(scene: Scene) -> None:
     scene.publisher.publish_soon(said(b"1", b"2"))
     scene.publisher.publish_soon(said(b"3"))
+    assert scene.publisher.loose == 3
     await scene.publisher.stop(Deadline(10))
+    assert scene.publisher.loose == 0
     assert await scene.read() == [b"1", b"2", b"3"]
     assert scene.offsets.commits == []
 
@@ -148,6 +150,7 @@ async def test_of_what_rests_on_no_offset_the_newest_is_kept(
     connection: KafkaConnection, scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.publisher.publish_soon(said(*(b"%d" % number for number in range(10_002))))
+    assert scene.publisher.loose == 10_000
     await scene.publisher.stop(Deadline(10))
     assert (await scene.read())[0] == b"2"
     assert "2 events of this worker are dropped" in caplog.text

@@ -139,6 +139,13 @@ def test_positions_of_a_partition_until_it_is_forgotten(metrics: Metrics, teleme
     assert value(metrics, "consumer_lag_records", **labels) is None
 
 
+def test_every_queue_has_a_length(metrics: Metrics, telemetry: Telemetry) -> None:
+    telemetry.queues({"records": 3, "claims": 1})
+    telemetry.queues({"records": 0, "claims": 2})
+    assert value(metrics, "queue_length", queue="records") == 0
+    assert value(metrics, "queue_length", queue="claims") == 2
+
+
 def test_trainings_turns_and_restorations(metrics: Metrics, telemetry: Telemetry) -> None:
     trained = Trained(TrainingRequest(KEY, "p", "expired", 0), None, None, 250, None)
     telemetry.trained(trained, "trained")

@@ -18,11 +18,15 @@ from stream_lstm.observability.metrics import Metrics
 from stream_lstm.observability.progress import Progress
 from stream_lstm.settings import load
 from stream_lstm.streaming import service, topic_admin
+from stream_lstm.streaming.batch_producer import BatchProducer
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming.control import inbox as inboxes
+from stream_lstm.streaming.control.inbox import Inbox
 from stream_lstm.streaming.exactly_once import ExactlyOnce
 from stream_lstm.streaming.feeder import Feeder
 from stream_lstm.streaming.rebalance import Revoked
-from stream_lstm.streaming.topics import FOR_EVER, TopicNames, TopicSpec, specs
+from stream_lstm.streaming.records import Record
+from stream_lstm.streaming.topics import CONTROL, FOR_EVER, TopicNames, TopicSpec, specs
 from stream_lstm.streaming.worker import Worker
 
 pytestmark = pytest.mark.kafka
@@ -265,3 +269,44 @@ async def test_a_worker_with_nothing_to_read_hears_from_its_brokers(
         await turn_for(worker, seconds=3)
         assert worker.partitions == {}
         assert progress.livez()[1]["brokerSeconds"] < 2
+
+
+async def test_every_queue_of_a_worker_is_in_its_metrics(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene.worker() as (worker, _):
+        with monkeypatch.context() as patched:
+            patched.setattr(worker.restorer, "finished", list)  # it restores for ever
+            await turn_until(worker, lambda: bool(lengths(worker).get("restorations")))
+        assert lengths(worker).keys() == QUEUES
+        await turn_until(worker, lambda: lengths(worker)["restorations"] == 0 and at_end(worker)())
+        await turn_until(worker, lambda: not any(lengths(worker).values()))
+
+
+QUEUES = {"records", "restorations", "claims", "commands", "checkpoints", "loose"}
+
+
+def lengths(worker: Worker) -> dict[str, float]:
+    """What the metrics say of each queue."""
+    (family,) = worker.telemetry.metrics.consumer.queue_length.collect()
+    return {sample.labels["queue"]: sample.value for sample in family.samples}
+
+
+async def test_commands_are_read_no_further_while_nobody_takes_them(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inboxes, "_MOST", 1)
+    came = asyncio.Event()
+    inbox = Inbox(scene.connection, scene.names, 60, on_news=came.set)
+    producer = BatchProducer(scene.connection, {CONTROL: scene.names.control})
+    await producer.start(Deadline(20))
+    await producer.send([Record(CONTROL, b"k", b"first")], Deadline(20))
+    inbox.start()
+    await came.wait()
+    await producer.send([Record(CONTROL, b"k", b"second")], Deadline(20))
+    await asyncio.sleep(1)
+    assert [len(some) for some in inbox.take()] == [1, 0]
+    came.clear()
+    await came.wait()
+    assert [len(some) for some in inbox.take()] == [1, 0]
+    await asyncio.gather(inbox.stop(), producer.stop(Deadline(5)))

@@ -19,7 +19,7 @@ from stream_lstm.registry.catalog import Catalog
 from stream_lstm.streaming.control import listing
 from stream_lstm.streaming.control.answers import Answers
 from stream_lstm.streaming.control.deletions import Deletions
-from stream_lstm.streaming.control.desk import Desk, Pending
+from stream_lstm.streaming.control.desk import REMEMBERED, Desk, Pending
 from stream_lstm.streaming.control.directory import Directory
 from stream_lstm.streaming.control.inbox import Inbox
 from stream_lstm.streaming.control.outbox import Outbox
@@ -59,6 +59,11 @@ class Commands:
         """Answer no more."""
         await asyncio.gather(self.outbox.stop(), self.inbox.stop(), self.directory.stop())
 
+    @property
+    def waiting(self) -> int:
+        """Commands that are not answered as far as is known, and records about them."""
+        return len(self.desk.pending) + self.inbox.waiting
+
     async def take(self) -> Collection[TopicPartition]:
         """Answer what can be answered now; the partitions that must be restored."""
         now, now_ms = time.monotonic(), int(time.time() * 1000)
@@ -76,11 +81,12 @@ class Commands:
             self._forgotten_at = now
             self.desk.forget(now_ms)
             self.deletions.forget((), self.desk.pending)
+            self.steering.forget(now - (REMEMBERED + 1) * self.desk.ttl_ms / 1000)
         return lost
 
     def restored(self, executed: Iterable[tuple[str, SeriesKey]]) -> None:
         """Note the commands whose facts a partition was restored with, by id and series."""
-        self.steering.executed.update(executed)
+        self.steering.executed.update(dict.fromkeys(executed, time.monotonic()))
 
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Partitions that are not ours any more, or begin anew."""

@@ -22,6 +22,8 @@ _POLL_SECONDS: Final = 0.2
 _PAUSE_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 5.0
 _START_SECONDS: Final = 60.0
+_MOST: Final = 10_000
+"""Records that have not been taken above which no more are read."""
 _MARKS: Final = (REPLY.encode(), REJECTED.encode())
 
 
@@ -73,6 +75,11 @@ class Inbox:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def waiting(self) -> int:
+        """Records that have been read and not taken."""
+        return len(self._arrived) + len(self._replied)
+
     def take(self) -> tuple[list[Arrived], list[Replied]]:
         """What has come since the last call."""
         arrived, replied, self._arrived, self._replied = self._arrived, self._replied, [], []
@@ -107,8 +114,11 @@ class Inbox:
             while True:
                 if fence is None and self._wanted > self.synced:
                     fence = (time.monotonic(), await tail.ends(_ANSWER_SECONDS))
-                for logical, record in await tail.poll(_POLL_SECONDS):
-                    self._note(logical, record)
+                if self.waiting < _MOST:
+                    for logical, record in await tail.poll(_POLL_SECONDS):
+                        self._note(logical, record)
+                else:  # the loop waits for its own records to be acknowledged, and takes none
+                    await asyncio.sleep(_POLL_SECONDS)
                 positions = await tail.positions()
                 events = self._topics[MODEL_EVENTS]
                 self.events = {at.partition: next for at, next in positions.items() if at.topic == events}

@@ -41,8 +41,9 @@ class Steering:
     trainer: Trainer
     roles: Roles
     outbox: Outbox
-    executed: set[tuple[str, SeriesKey]] = field(default_factory=set)
-    """Commands, by id and series, whose facts were in the log when a partition was restored."""
+    executed: dict[tuple[str, SeriesKey], float] = field(default_factory=dict)
+    """Commands, by id and series, whose facts were in the log when a partition was restored; and when it was,
+    `time.monotonic`."""
     _wishes: defaultdict[TopicPartition, list[_Wish]] = field(
         default_factory=lambda: defaultdict(list), init=False
     )
@@ -69,6 +70,10 @@ class Steering:
     def has_done(self, one: Pending, series: Series) -> bool:
         """Whether the effect of a command on a series was in the log when it was restored."""
         return (one.key, series.key) in self.executed
+
+    def forget(self, before: float) -> None:
+        """Forget what was executed by a restoration before that: no command that old waits any more."""
+        self.executed = {one: at for one, at in self.executed.items() if at >= before}
 
     async def come_true(self) -> Collection[TopicPartition]:
         """Say the facts and let them hold; the partitions that were lost, where nothing of it holds."""

@@ -34,7 +34,7 @@ class TakeOver:
         place = next((place for place in self.roles.own() if key in partitions[place].refused), None)
         if one.key not in self._watched and self.roles.series(key) is not None:
             self._watched.add(one.key)
-            self.outbox.beside(self._let_go(one, key), f"claim of {key}")
+            self.outbox.beside(self._watch(one, key), f"claim of {key}")
         if place is not None:
             self.outbox.answer_beside(one, self._move(one, key, place))
         return place is not None
@@ -43,6 +43,12 @@ class TakeOver:
         await abandonable(partial(self.claims.take_over, str(key), place))
         self._restore(place)
         self.outbox.reply(one, key._asdict() | {"paused": False})
+
+    async def _watch(self, one: Pending, key: SeriesKey) -> None:
+        try:
+            await self._let_go(one, key)
+        finally:
+            self._watched.discard(one.key)
 
     async def _let_go(self, one: Pending, key: SeriesKey) -> None:
         """Wait until another partition has taken it over."""
