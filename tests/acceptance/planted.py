@@ -35,6 +35,10 @@ if any("spawn_main" in argument for argument in sys.orig_argv):
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "hangs":
             time.sleep(1000)
+        if what == "takes a minute":
+            began = time.monotonic()
+            while time.monotonic() - began < 60:
+                np.linalg.inv(np.eye(200))
         ridge = fit_ridge(series, skip, wanted)
         return ridge._replace(bias=ridge.bias * np.nan) if what == "not a number" else ridge
 

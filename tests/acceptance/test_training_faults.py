@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import re
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,35 @@ async def test_a_fault_costs_no_prediction_and_is_tried_again(
     await so_many(application, CANDLES)
     await trained(application, before + SERIES)
     assert worker.exit_code is None
+
+
+@pytest.mark.timeout(300)
+async def test_trainings_of_a_minute_cost_no_heartbeat(application: Application, tmp_path: Path) -> None:
+    market, planted = a_market(), Planted(tmp_path)
+    await application.feed(market[:110])
+    application.start_worker(under=planted.under, training__processes="2", **SETTINGS)
+    await trained(application, SERIES)
+    await so_many(application, 110)
+    before = rebalances(application)
+    planted.be("takes a minute")
+    for at in range(110, CANDLES):
+        await application.feed([market[at]])
+        await so_many(application, at + 1)
+        await asyncio.sleep(0.6)
+    await trained(application, 2 * SERIES)
+    took = [event["data"]["trainingDuration"] for event in await application.events("model.trained")]
+    assert max(took) > 59_000
+    assert rebalances(application) == before == 1
+    assert "eartbeat" not in application.log_of(0), "aiokafka tells of every one that fails"
+
+
+def rebalances(application: Application) -> float:
+    address = re.search(r"health and metrics on (http://\S+)", application.log_of(0))
+    assert address is not None
+    told = urllib.request.urlopen(f"{address[1]}/metrics", None, 5).read().decode()
+    found = re.search(r"^stream_lstm_consumer_rebalances_total (\S+)$", told, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def cut(data: bytes) -> bytes:
