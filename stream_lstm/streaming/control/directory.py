@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.units import interval_ms
@@ -14,6 +15,8 @@ from stream_lstm.registry.claims import Claims
 from stream_lstm.streaming.ends import abandonable
 
 log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Directory:
             names = await abandonable(self.claims.directory)
         except StoreError as error:
             log.warning("commands that name no whole series wait for the store: %s", error)
-            await asyncio.sleep(1)
+            await asyncio.sleep(_PAUSE_SECONDS)
             return
         self._known = frozenset(map(SeriesKey.parse, names))
         self._read_at = began
