@@ -117,7 +117,7 @@ class _Judging:
             self.comparison.wrong_state(message, place, state)
 
     def _is_compared(self, message: Message) -> bool:
-        if message.kind == TRAINED and not self._barrier:
+        if message.kind in self._given:
             return False  # the oracle is given it
         return self.extent.has(message)
 
@@ -176,9 +176,8 @@ class _Judging:
             model = from_safetensors(store.load(str(fact.body.get("path")))) if trained else None
             return Change(Position(fact.offset, fact.candles), fact.series, fact.kind, model)
 
-        wanted = KINDS - {TRAINED} if self._barrier else KINDS
         return {
-            place: [await asyncio.to_thread(load, fact) for fact in found if fact.kind in wanted]
+            place: [await asyncio.to_thread(load, fact) for fact in found if fact.kind in self._given]
             for place, found in facts.items()
         }
 
@@ -210,6 +209,11 @@ class _Judging:
     @property
     def _names(self) -> TopicNames:
         return TopicNames(self.settings.topics.prefix)
+
+    @property
+    def _given(self) -> frozenset[str]:
+        """Facts that the oracle is given: it makes its own models where they answer without delay."""
+        return KINDS - {TRAINED} if self._barrier else KINDS
 
     @property
     def _barrier(self) -> bool:

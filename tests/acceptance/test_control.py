@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -221,3 +222,48 @@ async def test_a_command_that_is_sent_while_no_worker_runs_is_answered_by_the_ne
             await asyncio.sleep(2)
             application.start_worker(**FAST)
             assert (await asking).symbol == SYMBOLS[1]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("install", ["barrier", "asap"])
+async def test_what_was_said_under_commands_is_what_the_engine_alone_says(
+    application: Application, admin: ModelAdmin, install: str
+) -> None:
+    rows, settings = market(200), FAST | {"training__install": install, "training__expiry": "3650d"}
+    await application.feed(rows[:120])
+    worker = application.start_worker(**settings)
+    await trained(application)
+    asked = [
+        admin.pause(SYMBOLS[0]),
+        admin.retrain(SYMBOLS[1]),
+        # To compare `asap` the models must still be there.
+        admin.delete_model(SYMBOLS[2]) if install == "barrier" else admin.describe(SYMBOLS[2]),
+        admin.resume(SYMBOLS[0]),
+        admin.retrain(SYMBOLS[0]),
+        admin.pause(SYMBOLS[3]),
+    ]
+    for at, command in enumerate(asked):
+        await command
+        await application.feed(rows[120 + 10 * at : 130 + 10 * at])
+        if at == 3:
+            await asyncio.to_thread(worker.kill)
+            worker = application.start_worker(**settings)
+    await application.feed(rows[180:])
+    last = f":{rows[-1][0].close_ms}:"
+
+    async def all_said() -> bool:
+        ids = [orjson.loads(record.value)["id"] for record in await application.read("predictions")]
+        return sum(last in id for id in ids) == 3 * 4  # one series is paused
+
+    await application.until(all_said)
+    await asyncio.to_thread(worker.stop, 20)
+    given = application.settings | {name.replace("__", "."): value for name, value in settings.items()}
+    options = [part for name, value in given.items() for part in ("--set", f"{name}={value}")]
+    compared = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stream_lstm", "compare", *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await compared.communicate()
+    assert compared.returncode == 0, told.decode()
+    assert b"0 lost, 0 doubled" in told
