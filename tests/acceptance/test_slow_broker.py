@@ -73,7 +73,8 @@ async def test_with_a_slow_broker_all_is_said_no_partition_is_lost_and_a_stop_en
     market = a_market()
     link.delay_s = 0.3
     await own.feed(market[:WARM_UP])
-    worker = own.start_worker(**over_the_link(ports), delivery=delivery)
+    # A transaction takes six answers and no longer than a session.
+    worker = own.start_worker(**over_the_link(ports), delivery=delivery, kafka__session_timeout="30s")
     feeding = asyncio.create_task(own.feed(market[WARM_UP:], speed=10))
     await assert_each_prediction_is_there(own)
     await feeding
