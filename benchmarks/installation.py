@@ -1,12 +1,16 @@
 """A whole installation for a benchmark: Kafka from pip, topics, a market, a worker process."""
 
 import asyncio
+import urllib.request
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
@@ -99,3 +103,16 @@ def synthetic(series: int, candles: int) -> list[Moment]:
     """So many hourly candles of so many series."""
     names = moments.symbols(series)
     return list(islice(moments.of_market(names, interval="1h", start_ms=START_MS, seed=1), candles))
+
+
+Samples = dict[str, list[tuple[dict[str, str], float]]]
+
+
+async def scraped(worker: WorkerProcess) -> Samples:
+    """A worker's metrics, by name without prefix: labels and values."""
+    answer = await asyncio.to_thread(urllib.request.urlopen, f"{worker.address}/metrics", None, 5)
+    samples: Samples = defaultdict(list)
+    for family in text_string_to_metric_families(answer.read().decode()):
+        for sample in family.samples:
+            samples[sample.name.removeprefix("stream_lstm_")].append((sample.labels, sample.value))
+    return samples

@@ -5,9 +5,7 @@ Six partitions of 100 series, candles without a pause, checkpoints and time-outs
 """
 
 import asyncio
-import sys
 import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -17,9 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 import report
-from installation import START_MS, Installation, installation
+from installation import START_MS, Installation, installation, scraped
 from latency import ready
-from prometheus_client.parser import text_string_to_metric_families
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
@@ -166,19 +163,6 @@ class Trio:
         return sum(value for samples in told for _, value in samples["consumer_rebalances_total"])
 
 
-Samples = dict[str, list[tuple[dict[str, str], float]]]
-
-
-async def scraped(worker: WorkerProcess) -> Samples:
-    """A worker's metrics, by name without prefix: labels and values."""
-    answer = await asyncio.to_thread(urllib.request.urlopen, f"{worker.address}/metrics", None, 5)
-    samples: Samples = defaultdict(list)
-    for family in text_string_to_metric_families(answer.read().decode()):
-        for sample in family.samples:
-            samples[sample.name.removeprefix("stream_lstm_")].append((sample.labels, sample.value))
-    return samples
-
-
 @asynccontextmanager
 async def trio(place: Installation, seen: Seen, *, static: bool) -> AsyncIterator[Trio]:
     """Three workers that have models and checkpoints; they are stopped at the end."""
@@ -207,8 +191,7 @@ async def killed(all_: Trio, seen: Seen, name: str) -> report.Row:
         await until(partial(seen.complete, theirs))
         await until(partial(seen.live_since, began, range(_PARTITIONS)))
     silent = max(at for key, at in seen.first.items() if partition_of(key) in theirs) - began
-    restore = max(seen.restored[number].seconds for number in theirs)
-    kafka = Kafka()
+    restore, kafka = max(seen.restored[number].seconds for number in theirs), Kafka()
     return {
         "what": f"kill -9 of {name}",
         "partitions": len(theirs),
@@ -273,7 +256,7 @@ async def _kills(place: Installation, seen: Seen, trials: int, calm_s: float) ->
         for trial in range(trials):
             await all_.calm(calm_s)
             name = _NAMES[trial % len(_NAMES)]
-            rows.append(_told(await killed(all_, seen, name)))
+            rows.append(await killed(all_, seen, name))
             all_.start(name)
             began = time.monotonic()
             async with asyncio.timeout(_LIMIT_S):
@@ -286,13 +269,8 @@ async def _restarts(place: Installation, seen: Seen, trials: int) -> list[report
     async with trio(place, seen, static=True) as all_:
         for trial in range(trials):
             await all_.calm(_USUAL_S + 5)
-            rows.append(_told(await restarted(all_, seen, _NAMES[trial % len(_NAMES)])))
+            rows.append(await restarted(all_, seen, _NAMES[trial % len(_NAMES)]))
     return rows
-
-
-def _told(row: report.Row) -> report.Row:
-    print(row, file=sys.stderr, flush=True)  # a run takes a quarter of an hour
-    return row
 
 
 def _most(rows: Iterable[report.Row], value: Any) -> float:

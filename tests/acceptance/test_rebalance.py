@@ -101,7 +101,8 @@ async def test_five_workers_one_added_and_one_killed_in_the_middle_of_the_restor
 async def test_a_killed_worker_is_replaced_and_a_static_one_that_restarts_moves_nothing(
     wide: Application,
 ) -> None:
-    static = SETTINGS | {"store__checkpoint_interval": "1s"}
+    # Longer than a process takes to start on a busy machine.
+    static = SETTINGS | {"store__checkpoint_interval": "1s", "kafka__session_timeout": "10s"}
     for name in ("a", "b", "c"):
         wide.start_worker(**static, worker__instance=name)
     numbers = [1, 2, 3]
