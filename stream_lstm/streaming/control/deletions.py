@@ -7,7 +7,7 @@ then deletes the files: a replay before that still finds them. What belongs to n
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -90,11 +90,13 @@ class Deletions:
 
     async def _clear(self, one: Pending, place: TopicPartition) -> None:
         """Save a partition that has lost models without them, and delete the files of its series."""
-        own = {series.name for series in self.engine.all_series() if series.partition == place}
+        own = {
+            series.name: series.deleted_ms for series in self.engine.all_series() if series.partition == place
+        }
         if (one.key, place) in self._gone:
             await self.checkpointer.save_soon(place, _SAVE_SECONDS)
         try:
-            await abandonable(partial(self._delete, _asked(one), own))
+            await abandonable(partial(self._delete, one, own))
         except StoreError as error:
             log.warning("models of %s-%d stay in the store for now: %s", *place, error)
 
@@ -104,7 +106,7 @@ class Deletions:
         `claimed` are the series that partitions have. Raises `StoreError`.
         """
         command, owned = _asked(one), set(claimed)
-        files = await abandonable(partial(self._meant, command))
+        files = await abandonable(partial(self._meant, one))
         left = {listed.stored.path: listed.stored.series for listed in files}
         patience = self.grace_s
         while True:
@@ -116,27 +118,31 @@ class Deletions:
                 patience = _PATIENCE * self.grace_s
             if waited >= self.grace_s and (not left or waited >= patience):
                 break
-        await abandonable(partial(self._remove, left))
+        for path in left:
+            await abandonable(partial(self.catalog.store.delete, path))
         return _told(command, files)
 
-    def _meant(self, command: Command) -> list[Listed]:
+    def _meant(self, one: Pending) -> list[Listed]:
+        """The files that were there when the command was given: what was trained since stays."""
         return [
             listed
             for listed in self.catalog.models()
-            if _is_meant(
-                command,
+            if listed.stored.saved_ms <= one.at_ms
+            and _is_meant(
+                _asked(one),
                 SeriesKey.parse(listed.stored.series),
                 str(listed.told["modelType"]),
                 listed.trained_at,
             )
         ]
 
-    def _delete(self, command: Command, series: set[str]) -> None:
-        self._remove(listed.stored.path for listed in self._meant(command) if listed.stored.series in series)
-
-    def _remove(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            self.catalog.store.delete(path)
+    def _delete(self, one: Pending, own: Mapping[str, int | None]) -> None:
+        """`own` are the series of a partition, and the close of the last candle of the model each lost."""
+        for listed in self._meant(one):
+            name = listed.stored.series
+            # By the candle too: the clocks of the store and of whoever gave the command may be apart.
+            if name in own and ((lost_ms := own[name]) is None or listed.trained_at <= lost_ms):
+                self.catalog.store.delete(listed.stored.path)
 
 
 def _asked(one: Pending) -> Command:
