@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 PARALLEL := -n 2 --dist loadfile
 ARGS ?=
 
-.PHONY: setup demo test test-all check lint types verify bench smoke clean help
+.PHONY: setup demo test test-all producers check lint types verify bench smoke clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,10 @@ $(VENV)/.peers: $(VENV)/.ready constraints-peers.txt
 	$(PIP) -c constraints-peers.txt --group peers
 	@touch $@
 
+$(VENV)/.producers: $(VENV)/.ready constraints-producers.txt
+	$(PIP) -c constraints-producers.txt --group producers
+	@touch $@
+
 setup: $(VENV)/.ready  ## .venv with everything
 
 demo: setup  ## embedded Kafka, worker, feeder and a live table; ARGS="--for 60 --json"
@@ -34,6 +38,9 @@ test: setup  ## the fast suite, real Kafka included
 
 test-all: setup  ## every test
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+producers: $(VENV)/.producers  ## cryptofeed's own handlers write to Kafka, a worker must understand them
+	$(BIN)/pytest tests/producers $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -186,6 +186,22 @@ def test_a_table_row_in_snake_case_is_a_canonical_candle() -> None:
     assert update.open_ms == OPEN_MS
 
 
+@pytest.mark.parametrize(
+    ("said", "flag"),
+    [
+        ({"exchange": "BINANCE", "closed": False, "trades": 7}, False),
+        ({"exchange": "OKX", "closed": True, "trades": None}, None),
+        ({"exchange": "BYBIT", "closed": False, "trades": True}, True),
+        ({"exchange": "BYBIT", "closed": False, "trades": False}, False),
+        ({"exchange": "KRAKEN", "closed": False, "trades": 7}, False),
+    ],
+)
+def test_a_flag_of_cryptofeed_is_read_where_its_handler_put_it(
+    said: dict[str, Any], flag: bool | None
+) -> None:
+    assert sent(cryptofeed() | said).updates[0].closed is flag
+
+
 def test_milliseconds_through_cryptofeed_are_told_from_seconds() -> None:
     (update,) = sent(cryptofeed() | {"start": OPEN_MS, "stop": OPEN_MS + STEP_MS - 1, "trades": True}).updates
     assert update.open_ms == OPEN_MS
