@@ -3,7 +3,8 @@
 To add a format, write one module like `candles.binance` with one `Format`, and add it to `_IN_ORDER`.
 """
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -46,6 +47,8 @@ _IN_ORDER: Final = (
     KRAKEN_V1,
 )
 FORMATS: Final = {format.name: format for format in _IN_ORDER}
+_Candidate: TypeAlias = tuple[Callable[[Message], bool], Format]
+_BY_SHAPE: Final[tuple[_Candidate, ...]] = tuple((format.recognises, format) for format in _IN_ORDER)
 UNKNOWN: Final = "unknown"
 """The format of a message that is of none."""
 
@@ -96,13 +99,12 @@ def _parse(value: bytes) -> Any:
 
 def _told(message: Any, pin: Pin) -> tuple[Format, Message] | str:
     """The format and the message that is of it, out of its envelopes; or the kind of what is no candle."""
-    candidates = FORMATS.values() if pin.format is None else (_pinned(pin.format),)
-    pinned = pin.format is not None
+    candidates = _BY_SHAPE if pin.format is None else _pinned(pin.format)
     if type(message) is list:
         message = named(message)
     while type(message) is dict:
-        for format in candidates:
-            if format.takes(message, pinned=pinned):
+        for is_of, format in candidates:
+            if is_of(message):
                 return format, message
         kind = chatter.kind_of(message)
         if kind is not None:
@@ -118,10 +120,11 @@ def _told(message: Any, pin: Pin) -> tuple[Format, Message] | str:
     raise BadCandle(reasons.UNKNOWN_SHAPE, told)
 
 
-def _pinned(name: str) -> Format:
+def _pinned(name: str) -> tuple[_Candidate]:
     if name not in FORMATS:
         raise SettingsError(f"an input pins format {name!r}: known are {', '.join(FORMATS)}")
-    return FORMATS[name]
+    format = FORMATS[name]
+    return ((format.accepts or format.recognises, format),)
 
 
 def _unlike(message: Message, pin: Pin) -> str:

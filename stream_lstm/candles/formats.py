@@ -58,12 +58,6 @@ class Format(NamedTuple):
     read: Callable[[Message], Iterable[Raw | BadCandle]]
     accepts: Callable[[Message], bool] | None = None
 
-    def takes(self, message: Message, *, pinned: bool) -> bool:
-        """Whether the message is of this format."""
-        if pinned and self.accepts is not None:
-            return self.accepts(message)
-        return self.recognises(message)
-
 
 def rows(message: Message, field: str) -> list[Any]:
     """The list that `field` holds. Raises `BadCandle` (``wrong_type``) if it holds something else."""

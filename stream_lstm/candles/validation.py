@@ -36,7 +36,10 @@ def checked(raw: Raw, record_ms: int, pin: Pin) -> Update:
         _text("symbol", symbol),
         _text("interval", pin.interval or interval),
     )
-    open_ms = _opening(open_time, end_time, step_ms)
+    open_ms = _from_end(end_time, step_ms) if open_time is None else milliseconds(open_time)
+    if open_ms < EARLIEST_MS:
+        told = f"opens at {short(end_time if open_time is None else open_time)}, before March 1973"
+        raise BadCandle(reasons.NOT_A_TIME, f"{series} {told}, or in a unit that is none of s, ms, µs and ns")
     if open_ms > record_ms + step_ms:
         ahead = f"it opens {open_ms - record_ms} ms after the record's own time, {record_ms}"
         raise BadCandle(reasons.FROM_THE_FUTURE, f"{series} at {open_ms}: {ahead}; one interval is allowed")
@@ -50,17 +53,10 @@ def checked(raw: Raw, record_ms: int, pin: Pin) -> Update:
     return Update(series, step_ms, open_ms, *numbers, closed, event_ms)
 
 
-def _opening(open_time: Any, end_time: Any, step_ms: int) -> int:
-    if open_time is not None:
-        open_ms = milliseconds(open_time)
-    elif end_time is not None:
-        open_ms = milliseconds(end_time) - step_ms
-    else:
+def _from_end(end_time: Any, step_ms: int) -> int:
+    if end_time is None:
         _missing("open time")
-    if open_ms < EARLIEST_MS:
-        told = f"{short(end_time if open_time is None else open_time)} is a time before March 1973"
-        raise BadCandle(reasons.NOT_A_TIME, f"{told}, or of a unit that is none of s, ms, µs and ns")
-    return open_ms
+    return milliseconds(end_time) - step_ms
 
 
 def ohlcv(
