@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SMOKE := build/smoke
+BOTS := build/bots
 PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 # Half of the tests wait for Kafka: two processes, each with a broker of its own, are done sooner.
 PARALLEL := -n 2 --dist loadfile
 ARGS ?=
 
-.PHONY: setup demo test test-all check lint types verify bench smoke clean help
+.PHONY: setup demo test test-all producers bots check lint types verify bench smoke clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +25,17 @@ $(VENV)/.peers: $(VENV)/.ready constraints-peers.txt
 	$(PIP) -c constraints-peers.txt --group peers
 	@touch $@
 
+$(VENV)/.producers: $(VENV)/.ready constraints-producers.txt
+	$(PIP) -c constraints-producers.txt --group producers
+	@touch $@
+
+# Environments of their own: these packages and ours disagree about third ones.
+$(BOTS)/%/.ready: pyproject.toml constraints-%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(@D)/bin/python -m pip install --quiet -c constraints-$*.txt -e ".[embedded]" --group $* --group testing
+	@touch $@
+
 setup: $(VENV)/.ready  ## .venv with everything
 
 demo: setup  ## embedded Kafka, worker, feeder and a live table; ARGS="--for 60 --json"
@@ -34,6 +46,13 @@ test: setup  ## the fast suite, real Kafka included
 
 test-all: setup  ## every test
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+producers: $(VENV)/.producers  ## cryptofeed's own handlers write to Kafka, a worker must understand them
+	$(BIN)/pytest tests/producers $(ARGS)
+
+bots: $(BOTS)/bots/.ready $(BOTS)/freqtrade/.ready  ## the examples with Hummingbot's MQTT, NautilusTrader and freqtrade themselves
+	$(BOTS)/bots/bin/python -m pytest tests/examples/test_hummingbot.py tests/examples/test_nautilus.py $(ARGS)
+	$(BOTS)/freqtrade/bin/python -m pytest tests/examples/test_freqtrade.py $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from stream_lstm.cli_frame import date as _date
 from stream_lstm.cli_frame import looped as _loop
 from stream_lstm.cli_frame import print_json as _print_json
 from stream_lstm.cli_frame import settings_of as _settings
+from stream_lstm.cli_frame import step_ms as _step_ms
 from stream_lstm.cli_frame import warn as _warn
 from stream_lstm.errors import SettingsError, StreamLstmError
 
@@ -315,9 +316,11 @@ def topics_create(
     config: Config = None,
     set: Set = None,
     partitions: Annotated[int, typer.Option(min=1, help="Of inputs, predictions and scores.")] = 6,
-    retention_days: Annotated[
-        int, typer.Option(min=1, help="How long candles and model events are kept.")
-    ] = 400,
+    retention_days: Annotated[int, typer.Option(min=1, help="How long candles are kept.")] = 400,
+    history: Annotated[
+        int | None, typer.Option(min=1, metavar="CANDLES", help="Or: as long as so many candles last.")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="Of the candles of --history.")] = "1h",
     keep_for_ever: Annotated[
         bool, typer.Option("--keep-for-ever", help="No retention: for replays of old candles.")
     ] = False,
@@ -327,8 +330,10 @@ def topics_create(
     from stream_lstm.streaming import topic_admin
     from stream_lstm.streaming.assembly import connection_of
     from stream_lstm.streaming.connection import Deadline
-    from stream_lstm.streaming.topics import DAY_MS, FOR_EVER, TopicNames, specs
+    from stream_lstm.streaming.topics import DAY_MS, FOR_EVER, TopicNames, retention_for, specs
 
+    if history is not None:
+        retention_days = retention_for(history, _step_ms(interval)) // DAY_MS
     settings = _settings(config, set)
     inputs = [each.topic for each in settings.inputs if each.topic is not None]
     kept_ms = FOR_EVER if keep_for_ever else retention_days * DAY_MS
@@ -342,7 +347,8 @@ def topics_create(
     )
     made = _loop(topic_admin.create(connection_of(settings), wanted, Deadline(60)))
     if json:
-        _print_json({"created": made, "topics": [spec.name for spec in wanted]})
+        retention_ms = {spec.name: spec.retention_ms for spec in wanted}
+        _print_json({"created": made, "topics": list(retention_ms), "retentionMs": retention_ms})
     else:
         from stream_lstm.terminal import tables
 

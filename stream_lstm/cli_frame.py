@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from stream_lstm.errors import SettingsError
+from stream_lstm.errors import BadCandle, SettingsError
 from stream_lstm.settings import Settings, load
 
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings file.")]
@@ -33,6 +33,16 @@ def date(text: str) -> int:
     except ValueError:
         raise SettingsError(f"{text!r} is no date: write one like 2021-10-01") from None
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def step_ms(interval: str) -> int:
+    """Length of an interval, however it is spelled. Raises `SettingsError`."""
+    from stream_lstm.candles.units import interval_ms
+
+    try:
+        return interval_ms(interval)[1]
+    except BadCandle as error:
+        raise SettingsError(f"--interval {interval}: {error}") from None
 
 
 def warn(text: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stream_lstm.client import KafkaConnection
+from stream_lstm.streaming.connection import Deadline
+from stream_lstm.streaming.topic_admin import retention_ms
 from tests.client.scripted import DESCRIPTION, Installation, Worker, by_command, refusal
 
 pytestmark = pytest.mark.kafka
@@ -75,3 +77,18 @@ async def test_no_worker_is_exit_code_1_with_the_way_out(installation: Installat
     assert (code, out) == (1, "")
     assert "no answer to list-models within 1 s" in error
     assert "Traceback" not in error
+
+
+async def test_topics_are_made_for_the_history_that_is_wanted(kafka: str, prefix: str) -> None:
+    installation = Installation(KafkaConnection(kafka), prefix)
+    words = ("topics", "create", "--history", "8760", "--interval", "1h", "--partitions", "1", "--json")
+    inputs = ("--set", f'inputs=[{{"topic": "{prefix}candles"}}]')
+    code, out, error = await stream_lstm(installation, *words, *inputs)
+    assert code == 0, error
+    told = json.loads(out)["retentionMs"]
+    topic = f"{prefix}candles"
+    assert told[topic] == told[f"{prefix}model-events"] == 402 * 86_400_000
+    assert await retention_ms(installation.connection, topic, Deadline(20)) == told[topic]
+    code, _, error = await stream_lstm(installation, "topics", "create", "--history", "9", "--interval", "1M")
+    assert code == 2
+    assert "--interval 1M" in error

@@ -18,7 +18,9 @@ def _recognises(message: Message) -> bool:
 
 def _read(message: Message) -> Iterator[Raw | BadCandle]:
     candles = rows(message, "ohlcv")
-    exchange = message.get("exchange") or "ccxt"
+    exchange = message.get("exchange")
+    if exchange is None:
+        exchange = "ccxt"
     symbol, interval = message.get("symbol"), message.get("timeframe")
     for place, row in enumerate(candles, start=1):
         if type(row) is not list or len(row) != 6:

@@ -1,10 +1,11 @@
-"""cryptofeed's ``CandlesKafka``: seconds, for some exchanges ms, and a flag that is often wrong.
+"""cryptofeed's ``CandlesKafka``: seconds, for Bybit ms, and a flag that is wrong for many exchanges.
 
-It marks every OKX bar closed and no Bybit or Kraken bar ever; `candles.closing` takes the flag as a
-confirmation only.
+OKX's is the volume, so true of every forming bar: it is not read. Bybit's stands under ``trades``.
+Exchanges without a flag say false for ever; `candles.closing` takes a flag as a confirmation only.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from stream_lstm.candles.formats import Format, Message, Raw
 
@@ -26,9 +27,17 @@ def _read(message: Message) -> Iterator[Raw]:
         get("low"),
         get("close"),
         get("volume"),
-        get("closed"),
+        _flag(message),
         get("timestamp") if received is None else received,
     )
+
+
+def _flag(message: Message) -> Any:
+    exchange, trades = message.get("exchange"), message.get("trades")
+    if exchange == "OKX":
+        return None
+    # No exchange counts trades in true and false.
+    return trades if type(trades) is bool else message.get("closed")
 
 
 CRYPTOFEED = Format("cryptofeed", _recognises, _read)

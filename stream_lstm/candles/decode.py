@@ -3,7 +3,8 @@
 To add a format, write one module like `candles.binance` with one `Format`, and add it to `_IN_ORDER`.
 """
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -14,13 +15,13 @@ from stream_lstm.candles.canonical import CANONICAL
 from stream_lstm.candles.ccxt import CCXT
 from stream_lstm.candles.coinbase import COINBASE
 from stream_lstm.candles.cryptofeed import CRYPTOFEED
-from stream_lstm.candles.envelopes import unframed, unwrapped
+from stream_lstm.candles.envelopes import is_framed, named, unframed, unwrapped
 from stream_lstm.candles.formats import NO_PIN, Format, Message, Pin
 from stream_lstm.candles.gateio import GATEIO
 from stream_lstm.candles.hyperliquid import HYPERLIQUID
-from stream_lstm.candles.kraken import KRAKEN
+from stream_lstm.candles.kraken import KRAKEN, KRAKEN_V1
 from stream_lstm.candles.kucoin import KUCOIN
-from stream_lstm.candles.okx import OKX
+from stream_lstm.candles.okx import OKX, OKX_DEX
 from stream_lstm.candles.platform import PLATFORM
 from stream_lstm.candles.series import Update
 from stream_lstm.candles.validation import MAX_BODY, checked
@@ -42,8 +43,12 @@ _IN_ORDER: Final = (
     KUCOIN,
     GATEIO,
     PLATFORM,
+    OKX_DEX,
+    KRAKEN_V1,
 )
 FORMATS: Final = {format.name: format for format in _IN_ORDER}
+_Candidate: TypeAlias = tuple[Callable[[Message], bool], Format]
+_BY_SHAPE: Final[tuple[_Candidate, ...]] = tuple((format.recognises, format) for format in _IN_ORDER)
 UNKNOWN: Final = "unknown"
 """The format of a message that is of none."""
 
@@ -85,15 +90,21 @@ def _parse(value: bytes) -> Any:
     try:
         return orjson.loads(unframed(value))
     except orjson.JSONDecodeError as error:
-        raise BadCandle(reasons.NOT_JSON, f"the value is not JSON: {error}") from None
+        framed = "what follows Confluent's framing" if is_framed(value) else "the value"
+        told = f"{framed} is not JSON: {error}"
+        if is_framed(value):
+            told += "; Avro and Protobuf are not read, use the JSON Schema serialiser"
+        raise BadCandle(reasons.NOT_JSON, told) from None
 
 
 def _told(message: Any, pin: Pin) -> tuple[Format, Message] | str:
     """The format and the message that is of it, out of its envelopes; or the kind of what is no candle."""
-    candidates = FORMATS.values() if pin.format is None else (_pinned(pin.format),)
+    candidates = _BY_SHAPE if pin.format is None else _pinned(pin.format)
+    if type(message) is list:
+        message = named(message)
     while type(message) is dict:
-        for format in candidates:
-            if format.recognises(message):
+        for is_of, format in candidates:
+            if is_of(message):
                 return format, message
         kind = chatter.kind_of(message)
         if kind is not None:
@@ -103,20 +114,28 @@ def _told(message: Any, pin: Pin) -> tuple[Format, Message] | str:
             raise BadCandle(reasons.UNKNOWN_SHAPE, _unlike(envelope, pin))
     if message is None:
         return chatter.TOMBSTONE
-    raise BadCandle(reasons.UNKNOWN_SHAPE, f"a JSON {type(message).__name__} and not an object")
+    told = f"a JSON {type(message).__name__} and not an object"
+    if type(message) is list:
+        told += '; rows name no series: wrap them as {"symbol": …, "timeframe": …, "ohlcv": [rows]}'
+    raise BadCandle(reasons.UNKNOWN_SHAPE, told)
 
 
-def _pinned(name: str) -> Format:
+def _pinned(name: str) -> tuple[_Candidate]:
     if name not in FORMATS:
         raise SettingsError(f"an input pins format {name!r}: known are {', '.join(FORMATS)}")
-    return FORMATS[name]
+    format = FORMATS[name]
+    return ((format.accepts or format.recognises, format),)
 
 
 def _unlike(message: Message, pin: Pin) -> str:
     keys = ", ".join(list(message)[:8])[:200] or "none"
     if pin.format is not None:
         return f"not the {pin.format} that the input pins; its keys are {keys}"
-    return f"of no known format; its keys are {keys}; known are {', '.join(FORMATS)}"
+    known = f"of no known format; its keys are {keys}; known are {', '.join(FORMATS)}"
+    if "timestamp" in message and "close" in message:
+        # Begin or end of the candle: nothing in the row tells.
+        known += '; if timestamp is when the candle begins, pin inputs = [{topic = "…", format = "platform"}]'
+    return known
 
 
 def _read(format: Format, message: Message, record_ms: int, pin: Pin) -> Decoded:

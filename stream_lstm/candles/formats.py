@@ -39,6 +39,8 @@ class Raw(NamedTuple):
     volume: Any
     closed: Any = None
     event_time: Any = None
+    end_time: Any = None
+    """Where the message tells no open time, the end of the candle: it opened one interval before."""
 
 
 class Format(NamedTuple):
@@ -47,12 +49,14 @@ class Format(NamedTuple):
     ``recognises`` tells it from all others by the keys present and is asked for every message of a
     format that stands later in the registry: a few lookups. ``read`` is given recognised messages only and
     yields what it finds, row by row; a row that cannot be read is yielded as a `BadCandle`, a message
-    that cannot be read raises one.
+    that cannot be read raises one. ``accepts`` is asked instead where an input pins the format: it may take
+    shapes that are too common to be told without.
     """
 
     name: str
     recognises: Callable[[Message], bool]
     read: Callable[[Message], Iterable[Raw | BadCandle]]
+    accepts: Callable[[Message], bool] | None = None
 
 
 def rows(message: Message, field: str) -> list[Any]:

@@ -25,9 +25,10 @@ def _read(message: Message) -> Iterator[Raw]:
     if type(data) is not dict:
         raise no_object(data)
     row = rows(data, "candles")
-    if len(row) < 6:
-        raise BadCandle(reasons.MISSING_FIELD, f"candles is {short(row)}: six fields at least are needed")
-    open_time, open_, close, high, low, volume = row[:6]
+    if len(row) != 7:
+        # One field less, and every later one would pass for its neighbour.
+        raise BadCandle(reasons.UNKNOWN_SHAPE, f"candles is {short(row)}: it must have seven fields")
+    open_time, open_, close, high, low, volume, _ = row
     prices = (open_, high, low, close, volume)
     yield Raw("kucoin", symbol, interval, open_time, *prices, event_time=data.get("time"))
 

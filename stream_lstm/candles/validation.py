@@ -20,6 +20,8 @@ MOST_PRICE: Final = 1e18
 """Between these two the ratio of any two prices is still a number in single precision."""
 MOST_VOLUME: Final = 1e30
 """So is any volume up to this one."""
+EARLIEST_MS: Final = 100_000_000_000
+"""March 1973. Below it a number tells no unit: a count of days, or a price, would pass for a time."""
 _SERIES_CACHED: Final = 1 << 17
 
 
@@ -28,13 +30,16 @@ def checked(raw: Raw, record_ms: int, pin: Pin) -> Update:
 
     `record_ms` is the record's own time. Raises `BadCandle` with the reason of the first rule that is broken.
     """
-    exchange, symbol, interval, open_time, open_, high, low, close, volume, closed, event_time = raw
+    exchange, symbol, interval, open_time, open_, high, low, close, volume, closed, event_time, end_time = raw
     series, step_ms = _series(
         _text("exchange", pin.exchange or exchange),
         _text("symbol", symbol),
         _text("interval", pin.interval or interval),
     )
-    open_ms = milliseconds(open_time) if open_time is not None else _missing("open time")
+    open_ms = _from_end(end_time, step_ms) if open_time is None else milliseconds(open_time)
+    if open_ms < EARLIEST_MS:
+        told = f"opens at {short(end_time if open_time is None else open_time)}, before March 1973"
+        raise BadCandle(reasons.NOT_A_TIME, f"{series} {told}, or in a unit that is none of s, ms, µs and ns")
     if open_ms > record_ms + step_ms:
         ahead = f"it opens {open_ms - record_ms} ms after the record's own time, {record_ms}"
         raise BadCandle(reasons.FROM_THE_FUTURE, f"{series} at {open_ms}: {ahead}; one interval is allowed")
@@ -46,6 +51,12 @@ def checked(raw: Raw, record_ms: int, pin: Pin) -> Update:
         raise BadCandle(reasons.WRONG_TYPE, f"closed is {short(closed)}: it must be true or false")
     event_ms = None if event_time is None else milliseconds(event_time)
     return Update(series, step_ms, open_ms, *numbers, closed, event_ms)
+
+
+def _from_end(end_time: Any, step_ms: int) -> int:
+    if end_time is None:
+        _missing("open time")
+    return milliseconds(end_time) - step_ms
 
 
 def ohlcv(
@@ -130,4 +141,8 @@ def _number(field: str, value: Any) -> float:
 
 
 def _missing(field: str) -> NoReturn:
-    raise BadCandle(reasons.MISSING_FIELD, f"{field} is missing: a candle cannot do without it")
+    told = f"{field} is missing: a candle cannot do without it"
+    if field in {"exchange", "interval"}:
+        # Many a producer leaves out what is the same in all of its topic.
+        told += f'; if the producer never says it, pin it: inputs = [{{topic = "…", {field} = "…"}}]'
+    raise BadCandle(reasons.MISSING_FIELD, told)

@@ -124,6 +124,15 @@ class TopicSpec:
         }
 
 
+def retention_for(candles: int, step_ms: int) -> int:
+    """Retention in ms, whole days, that keeps so many candles: a tenth more, for gaps and for a late restart.
+
+    >>> retention_for(8_760, 3_600_000) // DAY_MS, retention_for(2_000, 60_000) // DAY_MS
+    (402, 2)
+    """
+    return -(-candles * step_ms * 11 // (10 * DAY_MS)) * DAY_MS
+
+
 def specs(
     names: TopicNames,
     inputs: Sequence[str],
@@ -134,13 +143,15 @@ def specs(
 ) -> list[TopicSpec]:
     """All topics of an application: its `inputs`, by their whole names, and ours.
 
-    Candles must be kept for as long as history is to be rebuilt from them, and `model-events` with them:
+    Candles must be kept for as long as history is to be rebuilt from them, `model-events` at least as long:
     together they are the state. It has one partition, and so one order.
     """
+    kept_both = (candle_retention_ms, output_retention_ms)
+    facts_retention_ms = FOR_EVER if FOR_EVER in kept_both else max(kept_both)
     kept = {
         PREDICTIONS: (partitions, output_retention_ms),
         SCORES: (partitions, output_retention_ms),
-        MODEL_EVENTS: (1, candle_retention_ms),
+        MODEL_EVENTS: (1, facts_retention_ms),
         CONTROL: (1, 7 * DAY_MS),
         DEAD_LETTERS: (1, output_retention_ms),
     }

@@ -11,130 +11,30 @@ from stream_lstm.candles import chatter, reasons
 from stream_lstm.candles.decode import FORMATS, NO_PIN, Decoded, Pin, decode
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import SettingsError
+from tests.candles.producers import (
+    CANDLE,
+    MESSAGES,
+    OPEN_MS,
+    RECORD_MS,
+    STEP_MS,
+    bybit,
+    canonical,
+    ccxt,
+    cryptofeed,
+    gateio,
+    gateio_futures,
+    kraken_v1,
+    kucoin,
+    okx,
+    okx_dex,
+    platform,
+)
 
-# One message of each format, all of the same candle.
-OPEN_MS = 1_728_122_400_000
-STEP_MS = 3_600_000
-RECORD_MS = OPEN_MS + STEP_MS + 500
-CANDLE = (62_010.5, 62_400.0, 61_950.25, 62_100.75, 321.5)
-
-
-def _kline(unit: int = 1) -> dict[str, Any]:
-    open_, high, low, close, volume = map(str, CANDLE)
-    return {
-        "e": "kline",
-        "E": (RECORD_MS - 400) * unit,
-        "s": "BTCUSDT",
-        "k": {
-            **{"t": OPEN_MS * unit, "T": (OPEN_MS + STEP_MS) * unit - 1, "s": "BTCUSDT", "i": "1h"},
-            **{"o": open_, "c": close, "h": high, "l": low, "v": volume, "n": 12, "x": True, "q": "1.0"},
-        },
-    }
-
-
-def named() -> dict[str, float]:
-    return dict(zip(("open", "high", "low", "close", "volume"), CANDLE, strict=True))
-
-
-def texts() -> dict[str, str]:
-    return {name: str(value) for name, value in named().items()}
-
-
-def canonical() -> dict[str, Any]:
-    return {
-        **{"exchange": "binance", "symbol": "BTCUSDT", "interval": "1h", "openTime": OPEN_MS},
-        **{"closeTime": OPEN_MS + STEP_MS - 1, **named(), "closed": True},
-    }
-
-
-def bybit() -> dict[str, Any]:
-    row = {
-        **{"start": OPEN_MS, "end": OPEN_MS + STEP_MS - 1, "interval": "60", **texts()},
-        **{"turnover": "1", "confirm": True, "timestamp": RECORD_MS - 400},
-    }
-    return {"topic": "kline.60.BTCUSDT", "data": [row], "ts": RECORD_MS - 300, "type": "snapshot"}
-
-
-def okx(fields: int = 9) -> dict[str, Any]:
-    row = [str(OPEN_MS), *texts().values(), *["77.7"] * (fields - 7), "1"]
-    return {"arg": {"channel": "candle1H", "instId": "BTC-USDT"}, "data": [row]}
-
-
-def cryptofeed() -> dict[str, Any]:
-    return {
-        **{"exchange": "COINBASE", "symbol": "BTC-USDT", "start": OPEN_MS // 1_000},
-        **{"stop": (OPEN_MS + STEP_MS) / 1_000 - 0.001, "interval": "1h", "trades": None, **named()},
-        **{
-            "closed": True,
-            "timestamp": RECORD_MS / 1_000 - 0.5,
-            "receipt_timestamp": RECORD_MS / 1_000 - 0.4,
-        },
-    }
-
-
-def ccxt() -> dict[str, Any]:
-    return {"symbol": "BTC/USDT", "timeframe": "1h", "ohlcv": [[OPEN_MS, *CANDLE]]}
-
-
-def coinbase() -> dict[str, Any]:
-    row = {"start": str(OPEN_MS // 1_000), **texts(), "product_id": "BTC-USD"}
-    events = [{"type": "update", "candles": [row]}]
-    return {"channel": "candles", "timestamp": "2024-10-05T11:00:00.100000Z", "events": events}
-
-
-def kraken() -> dict[str, Any]:
-    row = {"symbol": "BTC/USD", **named(), "interval_begin": "2024-10-05T10:00:00.000000000Z"}
-    row |= {"interval": 60, "timestamp": "2024-10-05T11:00:00.000000Z"}
-    return {"channel": "ohlc", "type": "update", "timestamp": "2024-10-05T11:00:00.100999999Z", "data": [row]}
-
-
-def hyperliquid() -> dict[str, Any]:
-    letters = dict(zip("ohlcv", texts().values(), strict=True))
-    return {
-        "channel": "candle",
-        "data": {"t": OPEN_MS, "T": OPEN_MS + STEP_MS, "s": "xyz:GOLD", "i": "1h", **letters},
-    }
-
-
-def kucoin() -> dict[str, Any]:
-    open_, high, low, close, volume = texts().values()
-    row = [str(OPEN_MS // 1_000), open_, close, high, low, volume, "7.7"]
-    data = {"symbol": "BTC-USDT", "candles": row, "time": (RECORD_MS - 400) * 1_000_000}
-    return {"type": "message", "topic": "/market/candles:BTC-USDT_1hour", "data": data}
-
-
-def gateio() -> dict[str, Any]:
-    open_, high, low, close, volume = texts().values()
-    result = {"t": str(OPEN_MS // 1_000), "o": open_, "h": high, "l": low, "c": close}
-    result |= {"n": "1h_BTC_USDT", "a": volume, "v": "777.7"}
-    return {"time_ms": RECORD_MS - 400, "channel": "spot.candlesticks", "event": "update", "result": result}
-
-
-def platform() -> dict[str, Any]:
-    row = {"timestamp": OPEN_MS // 1_000, "symbol": "BTCUSDT", "timeframe": "1h", **named()}
-    return row | {"quoteVolume": 1.0, "trades": 5, "exchange": "binance"}
-
-
-MESSAGES: dict[str, tuple[str, dict[str, Any]]] = {
-    "canonical": ("canonical", canonical()),
-    "binance": ("binance", _kline()),
-    "binance combined": ("binance", {"stream": "btcusdt@kline_1h@+08:00", "data": _kline()}),
-    "binance in µs": ("binance", _kline(1_000)),
-    "bybit": ("bybit", bybit()),
-    "okx": ("okx", okx()),
-    "okx of 8 fields": ("okx", okx(8)),
-    "cryptofeed": ("cryptofeed", cryptofeed()),
-    "ccxt": ("ccxt", ccxt()),
-    "coinbase": ("coinbase", coinbase()),
-    "kraken": ("kraken", kraken()),
-    "hyperliquid": ("hyperliquid", hyperliquid()),
-    "kucoin": ("kucoin", kucoin()),
-    "gateio": ("gateio", gateio()),
-    "platform": ("platform", platform()),
+FLAGLESS = {"ccxt", "coinbase", "kraken", "kraken-v1", "hyperliquid", "kucoin", "gateio"}
+WITHOUT_EVENT_TIME = {"canonical", "okx", "okx-dex", "ccxt", "hyperliquid", "platform"}
+EXCHANGES = {
+    **{"canonical": "binance", "cryptofeed": "coinbase", "platform": "binance", "kraken-v1": "kraken"}
 }
-FLAGLESS = {"ccxt", "coinbase", "kraken", "hyperliquid", "kucoin", "gateio"}
-WITHOUT_EVENT_TIME = {"canonical", "okx", "ccxt", "hyperliquid", "platform"}
-EXCHANGES = {"canonical": "binance", "cryptofeed": "coinbase", "platform": "binance"}
 
 REASONS = {value for name, value in vars(reasons).items() if name.isupper()}
 
@@ -153,7 +53,9 @@ def test_every_producer_says_the_same_candle(spelling: str) -> None:
     decoded = sent(message)
     (update,) = decoded.updates
     assert (decoded.format, decoded.bad, decoded.skipped) == (format, [], None)
-    assert update[2:8] == (OPEN_MS, *CANDLE)
+    # Gate.io's futures count whole contracts.
+    volume = int(CANDLE[4] * 2) if spelling == "gateio futures" else CANDLE[4]
+    assert update[2:8] == (OPEN_MS, *CANDLE[:4], volume)
     # Coinbase has candles of five minutes only, and does not say so.
     assert update.series.interval == ("5m" if format == "coinbase" else "1h")
     assert update.series.exchange == EXCHANGES.get(format, format)
@@ -167,6 +69,8 @@ def test_a_pin_wins_over_the_body(spelling: str) -> None:
     (update,) = sent(message, pin=Pin(format, "Binance-Futures", "4H")).updates
     assert (update.series.exchange, update.series.interval) == ("binance-futures", "4h")
     assert update.step_ms == 4 * STEP_MS
+    # Kraken v1 tells the end, from which a pinned interval counts back.
+    assert update.open_ms == (OPEN_MS - 3 * STEP_MS if format == "kraken-v1" else OPEN_MS)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -181,6 +85,86 @@ def test_a_pinned_format_takes_no_other(spelling: str, format: str) -> None:
 def test_a_pinned_format_that_does_not_exist_is_a_wrong_setting() -> None:
     with pytest.raises(SettingsError, match="known are canonical, binance"):
         sent(canonical(), pin=Pin("binanse"))
+
+
+def test_a_kraken_v1_array_opens_one_interval_before_its_end() -> None:
+    message = kraken_v1()
+    message[1][1], message[2] = "1542057360.000000", "ohlc-5"
+    (update,) = sent(message).updates
+    assert (update.open_ms, update.step_ms) == (1_542_057_060_000, 300_000)
+    assert update.series == SeriesKey("kraken", "XBT/USD", "5m")
+
+
+def test_an_okx_dex_token_is_named_by_its_chain_and_address() -> None:
+    message = okx_dex()
+    (update,) = sent(message).updates
+    assert update.series.symbol == "1-0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"
+    message["arg"] = {"channel": "dex-token-candle1H", "chainId": "501", "tokenAddress": "So11"}
+    assert sent(message).updates[0].series == SeriesKey("okx-dex", "501-So11", "1h")
+    del message["arg"]["chainId"]
+    assert refused(sent(message)) == [reasons.MISSING_FIELD]
+
+
+def test_gateio_s_quote_volume_never_passes_for_the_base_volume() -> None:
+    message = gateio()
+    del message["result"]["a"]
+    assert refused(sent(message)) == [reasons.MISSING_FIELD]
+    assert sent(gateio_futures()).updates[0].volume == 643
+
+
+@pytest.mark.parametrize("field", range(7))
+def test_a_kucoin_row_that_lost_a_field_is_refused(field: int) -> None:
+    message = kucoin()
+    del message["data"]["candles"][field]
+    assert refused(sent(message)) == [reasons.UNKNOWN_SHAPE]
+
+
+@pytest.mark.parametrize("gone", ["exchange", "interval"])
+def test_what_the_producer_never_says_can_be_pinned_and_the_error_says_so(gone: str) -> None:
+    message = canonical()
+    value = message.pop(gone)
+    (bad,) = sent(message).bad
+    assert f'inputs = [{{topic = "…", {gone} = "…"}}]' in str(bad)
+    assert sent(message, pin=NO_PIN._replace(**{gone: value})).updates == sent(canonical()).updates
+
+
+@pytest.mark.parametrize("interval", ["1h", None])
+def test_a_flat_row_with_a_bare_timestamp_needs_its_format_pinned_and_the_error_says_so(
+    interval: str | None,
+) -> None:
+    message = platform() | {"interval": interval}
+    del message["timeframe"]
+    if interval is None:
+        del message["interval"]
+    (bad,) = sent(message).bad
+    assert 'inputs = [{topic = "…", format = "platform"}]' in str(bad)
+    (update,) = sent(message, pin=Pin("platform", interval="1h")).updates
+    assert update[:8] == sent(platform()).updates[0][:8]
+
+
+def test_rows_without_a_series_are_refused_with_the_way_to_wrap_them() -> None:
+    (bad,) = sent([[OPEN_MS, *CANDLE]]).bad
+    assert bad.reason == reasons.UNKNOWN_SHAPE
+    assert '"ohlcv": [rows]' in str(bad)
+
+
+@pytest.mark.parametrize(("length", "name"), [(60_000, "1m"), (3_600_000, "1h"), (None, "1h")])
+@pytest.mark.parametrize("spelling", [60, "60"])
+def test_a_bare_sixty_is_an_hour_unless_the_close_time_says_a_minute(
+    spelling: Any, length: int | None, name: str
+) -> None:
+    message = canonical() | {"interval": spelling, "closeTime": length and OPEN_MS + length - 1}
+    assert sent(message).updates[0].series.interval == name
+
+
+@pytest.mark.parametrize("time", [0, 62_010.5, 19_999, "20000", 99_999_999])
+def test_a_number_that_is_no_time_of_a_market_is_refused(time: Any) -> None:
+    assert refused(sent(canonical() | {"openTime": time})) == [reasons.NOT_A_TIME]
+
+
+@pytest.mark.parametrize("mark", [{"__deleted": "true"}, {"__deleted": True}, {"__op": "d"}])
+def test_a_deleted_row_is_no_candle(mark: dict[str, Any]) -> None:
+    assert sent(canonical() | mark) == Decoded("canonical", [], [], chatter.EMPTY)
 
 
 def test_the_event_time_of_a_canonical_candle_is_its_own() -> None:
@@ -200,6 +184,22 @@ def test_a_table_row_in_snake_case_is_a_canonical_candle() -> None:
     del message["openTime"]
     (update,) = sent(message).updates
     assert update.open_ms == OPEN_MS
+
+
+@pytest.mark.parametrize(
+    ("said", "flag"),
+    [
+        ({"exchange": "BINANCE", "closed": False, "trades": 7}, False),
+        ({"exchange": "OKX", "closed": True, "trades": None}, None),
+        ({"exchange": "BYBIT", "closed": False, "trades": True}, True),
+        ({"exchange": "BYBIT", "closed": False, "trades": False}, False),
+        ({"exchange": "KRAKEN", "closed": False, "trades": 7}, False),
+    ],
+)
+def test_a_flag_of_cryptofeed_is_read_where_its_handler_put_it(
+    said: dict[str, Any], flag: bool | None
+) -> None:
+    assert sent(cryptofeed() | said).updates[0].closed is flag
 
 
 def test_milliseconds_through_cryptofeed_are_told_from_seconds() -> None:

@@ -90,6 +90,20 @@ def test_a_decimal_without_its_scale_is_refused_with_the_way_out() -> None:
     assert "decimal.handling.mode=double" in str(bad)
 
 
+@pytest.mark.parametrize(
+    ("texts", "clear"), [(["1234"] * 5, False), (["12.5", *["12345678"] * 4], True), (["123"] * 5, True)]
+)
+def test_digits_that_may_be_base64_are_no_numbers_without_their_schema(texts: list[str], clear: bool) -> None:
+    row = ROW | dict(zip(PRICES, texts, strict=True))
+    bad = sent(change(row)).bad
+    assert (reasons.UNDECODABLE_DECIMAL in [each.reason for each in bad]) != clear
+
+
+def test_avro_s_error_names_the_serialiser_that_is_read() -> None:
+    (bad,) = decode(b"\x00\x00\x00\x00\x2a\x06BTC", record_ms=RECORD_MS).bad
+    assert "JSON Schema serialiser" in str(bad)
+
+
 @pytest.mark.parametrize("broken", [{"scale": "two"}, {}, None])
 def test_a_schema_without_a_scale_is_refused(broken: Any) -> None:
     schema = {"fields": [field | {"parameters": broken} for field in SCHEMA["fields"]]}

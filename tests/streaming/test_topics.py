@@ -10,6 +10,7 @@ from stream_lstm.streaming.topics import (
     DAY_MS,
     FOR_EVER,
     TopicNames,
+    retention_for,
     retention_warning,
     specs,
     subscription,
@@ -128,6 +129,19 @@ def test_the_prefix_is_for_ours_and_not_for_the_inputs() -> None:
 def test_the_facts_are_kept_as_long_as_the_candles() -> None:
     kept = {spec.name: spec.retention_ms for spec in specs(NAMES, ["candles"], candle_retention_ms=FOR_EVER)}
     assert kept["candles"] == kept["model-events"] == FOR_EVER
+
+
+def test_the_facts_are_kept_as_long_as_what_was_said_by_them() -> None:
+    kept = {spec.name: spec.retention_ms for spec in specs(NAMES, ["candles"], candle_retention_ms=DAY_MS)}
+    assert kept["candles"] == DAY_MS
+    assert kept["model-events"] == kept["predictions"] == 90 * DAY_MS
+
+
+@given(st.integers(1, 100_000), st.sampled_from([60_000, 3_600_000, DAY_MS]))
+def test_the_retention_of_a_history_holds_it_and_little_more(candles: int, step_ms: int) -> None:
+    kept = retention_for(candles, step_ms)
+    assert kept % DAY_MS == 0
+    assert candles * step_ms < kept <= 1.1 * candles * step_ms + DAY_MS
 
 
 def test_old_records_in_a_topic_with_a_short_retention_are_warned_of() -> None:

@@ -3,6 +3,8 @@ import io
 import os
 import re
 import signal
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -92,6 +94,35 @@ async def test_only_the_chosen_symbols_and_horizons_are_written(
     async with watching(connection, names, since_seconds=3600, as_json=True, out=out, **chosen):
         found = await lines(out, 2)
     assert sorted((one["symbol"], one["horizon"]) for one in found) == [("BTC", "1d"), ("SOL", "1d")]
+
+
+async def test_what_was_said_is_read_back_by_the_time_when_it_was_said(
+    connection: KafkaConnection, names: TopicNames
+) -> None:
+    now, hour = int(time.time() * 1000), 3_600_000
+    ages = {"A": 72, "B": 49, "C": 47, "D": 1}
+    producer = BatchProducer(connection, names.produced)
+    await producer.start(Deadline(30))
+    for symbol, hours in ages.items():
+        body = orjson.dumps(prediction(symbol, as_of=now - hours * hour))
+        record = Record("predictions", symbol.encode(), body, (), now - hours * hour)
+        await producer.send([record], Deadline(10))
+    await producer.stop(Deadline(5))
+    out = io.BytesIO()
+    servers, prefix = connection.bootstrap_servers, names.prefix
+    settings = ("--set", f"kafka.bootstrap_servers={servers}", "--set", f"topics.prefix={prefix}")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stream_lstm", "watch", "--since", "2d", "--json", *settings),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        for _ in range(2):
+            out.write(await process.stdout.readline())
+    process.terminate()
+    rest, _ = await process.communicate()
+    assert rest == b""
+    assert {body["symbol"] for body in await lines(out, 2)} == {"C", "D"}
 
 
 async def test_without_a_terminal_it_writes_json_and_ends_when_nobody_reads(
