@@ -55,8 +55,11 @@ _FOR_THE_LOOP: Final = 0.6
 
 
 def connection_of(settings: Settings) -> KafkaConnection:
-    """Where Kafka is and as whom we come."""
-    return KafkaConnection(settings.kafka.bootstrap_servers, client_id=settings.kafka.group)
+    """Where Kafka is and as whom we come. Raises `SettingsError` for files that cannot be used."""
+    kafka = settings.kafka
+    connection = KafkaConnection(kafka.bootstrap_servers, client_id=kafka.group, security=kafka.security)
+    connection.client_options()  # now, and not when the first client is made
+    return connection
 
 
 def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker:
