@@ -105,13 +105,13 @@ async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> N
     if Kafka refuses us, or we its certificate. The client must be stopped by the caller then too: it may be
     half started.
     """
-    wait = _FIRST_WAIT_S
+    wait, last = _FIRST_WAIT_S, "Kafka gave no answer in time"
     while True:
         try:
             async with asyncio.timeout(deadline.remaining()):
                 return await client.start()
         except TimeoutError as error:
-            raise _cannot_start(what, "Kafka gave no answer in time") from error
+            raise _cannot_start(what, last) from error
         except KafkaError as error:
             if not error.retriable:
                 raise BrokerError(f"Kafka refuses to start {what}: {cause(error)}") from error
@@ -120,7 +120,8 @@ async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> N
                 raise BrokerError(f"cannot start {what}: {found.told}") from error
             if deadline.remaining() <= wait:
                 raise _cannot_start(what, found.told) from error
-            log.warning("%s waits for Kafka, next attempt in %.1f s: %s", what, wait, found.told)
+            last = found.told
+            log.warning("%s waits for Kafka, next attempt in %.1f s: %s", what, wait, last)
         await asyncio.sleep(wait)
         wait = min(2 * wait, _LONGEST_WAIT_S)
 

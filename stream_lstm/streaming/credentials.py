@@ -12,6 +12,24 @@ from stream_lstm.streaming import tokens
 log = logging.getLogger(__name__)
 
 
+class _Unsaid(logging.Filter):
+    """At `debug` aiokafka writes every request into the log, and one of them holds the password."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record through, without what goes between us and the broker's SASL."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_unsaid(part) for part in record.args)
+        return True
+
+
+def _unsaid(part: object) -> object:
+    name = type(part).__name__
+    return f"{name}(***)" if name.startswith("SaslAuthenticate") else part
+
+
+logging.getLogger("aiokafka.conn").addFilter(_Unsaid())
+
+
 def client_options(security: Security) -> dict[str, Any]:
     """Keyword arguments of every aiokafka client. Reads the files. Raises `SettingsError`."""
     options: dict[str, Any] = {"security_protocol": security.protocol}

@@ -92,7 +92,7 @@ def _understood(error: BaseException, wire: AIOKafkaClient, host: str) -> Diagno
                 True,
             )
         if isinstance(one, TokenRefused | TokenUnavailable):
-            return Diagnosis(f"no token for OAUTHBEARER: {one}", not one.retriable)
+            return Diagnosis(f"no token for OAUTHBEARER: {one.args[0]}", not one.retriable)
         if isinstance(one, socket.gaierror):
             return Diagnosis(f"no such host ({one.strerror})", False)
         if isinstance(one, ConnectionRefusedError):
@@ -150,12 +150,11 @@ def _tls(error: ssl.SSLError) -> Diagnosis:
 
 
 def _authentication(wire: AIOKafkaClient, error: KafkaError) -> str:
-    what = f"{wire._sasl_mechanism} as {wire._sasl_plain_username!r}"
     if wire._sasl_mechanism == "OAUTHBEARER":
-        what = "our OAUTHBEARER token"
+        return f"Kafka refuses our token ({error}): it is not one for this broker"
     return (
-        f"Kafka refuses {what} ({error}): check kafka.security.username and password, and that this user "
-        "exists for this mechanism"
+        f"Kafka refuses {wire._sasl_mechanism} as {wire._sasl_plain_username!r} ({error}): check "
+        "kafka.security.username and password, and that this user exists for this mechanism"
     )
 
 
@@ -187,15 +186,14 @@ async def _offered(wire: AIOKafkaClient, host: str, port: int) -> list[str]:
 def _closed(wire: AIOKafkaClient) -> str:
     protocol = wire._security_protocol
     guess = {
-        "PLAINTEXT": "does the listener want TLS or SASL?",
-        "SSL": "does the listener want SASL, or a certificate of ours?",
-        "SASL_PLAINTEXT": "does the listener want TLS?",
-        "SASL_SSL": "is the listener one for SASL over TLS?",
+        "PLAINTEXT": "perhaps the listener wants TLS or SASL",
+        "SSL": "perhaps the listener speaks no TLS, or wants SASL",
+        "SASL_PLAINTEXT": "perhaps the listener wants TLS",
+        "SASL_SSL": "perhaps the listener speaks no TLS",
     }[protocol]
-    token = " Or the token was refused." if wire._sasl_mechanism == "OAUTHBEARER" else ""
-    return f"the connection is closed at once (kafka.security.protocol = {protocol}): {guess}{token}"
+    return f"the connection is closed at once (kafka.security.protocol = {protocol}): {guess}"
 
 
 def _no_answer(wire: AIOKafkaClient) -> str:
-    tls = "" if wire._security_protocol.endswith("SSL") else "; does the listener want TLS?"
+    tls = "" if wire._security_protocol.endswith("SSL") else "; perhaps the listener wants TLS"
     return f"no answer in time (kafka.security.protocol = {wire._security_protocol}){tls}"

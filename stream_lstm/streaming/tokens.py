@@ -20,6 +20,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import orjson
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.errors import KafkaError
 
 from stream_lstm.errors import SettingsError
@@ -60,6 +61,25 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
     def extensions(self) -> dict[str, str]:
         """What is sent with the token."""
         return self._extensions
+
+
+class _Authenticator(OAuthAuthenticator):  # type: ignore[misc]
+    """aiokafka takes every answer to a token for a yes; a refusal is one with a body (RFC 7628, 3.2.2)."""
+
+    async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
+        """What is to be sent next; None when the broker has said yes."""
+        if self._token_sent and payload:
+            status = _field(payload, "status")
+            raise TokenRefused(f"the broker refuses it{status}: expired, or not one for this broker")
+        step: tuple[bytes, bool] | None = await super().step(payload)
+        return step
+
+
+def _authenticator(connection: AIOKafkaConnection) -> _Authenticator:
+    return _Authenticator(sasl_oauth_token_provider=connection._sasl_oauth_token_provider)
+
+
+AIOKafkaConnection.authenticator_oauth = _authenticator
 
 
 def of_file(path: Path, extensions: Mapping[str, str]) -> Tokens:
@@ -183,10 +203,18 @@ class _Endpoint:
 def _code(error: HTTPError) -> str:
     """The `error` of RFC 6749, section 5.2, and nothing else of the answer."""
     try:
-        code = orjson.loads(error.read(_LONGEST_ANSWER))["error"]
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return _field(error.read(_LONGEST_ANSWER), "error")
+    except (OSError, HTTPException):
         return ""
-    return f" ({code})" if isinstance(code, str) and code.isidentifier() else ""
+
+
+def _field(body: bytes, name: str) -> str:
+    """A word of a JSON object for a message; nothing if it is none."""
+    try:
+        word = orjson.loads(body)[name]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f" ({word})" if isinstance(word, str) and word.isidentifier() else ""
 
 
 class _NoRedirects(HTTPRedirectHandler):
