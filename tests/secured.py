@@ -17,7 +17,7 @@ from stream_lstm.streaming.embedded import EmbeddedKafka, HeldPort
 from tests.certificates import Authority, Files
 from tests.conftest import embedded_kafka
 
-USER, PASSWORD = "worker", "pa55-of-the-worker"
+USER, BOT, PASSWORD = "worker", "bot", "pa55-of-the-worker"
 _LISTENERS = {
     "SASL_TLS": "SASL_SSL",
     "SASL_CLEAR": "SASL_PLAINTEXT",
@@ -50,10 +50,10 @@ class Secured:
     def servers(self, listener: str, host: str = "localhost") -> str:
         return f"{host}:{self.ports[listener]}"
 
-    def scram(self, password: str = PASSWORD, **more: Any) -> Security:
-        """As the tests' user, over SASL_SSL."""
+    def scram(self, password: str = PASSWORD, user: str = USER, **more: Any) -> Security:
+        """As a user of the tests, over SASL_SSL."""
         given = {"protocol": "SASL_SSL", "mechanism": "SCRAM-SHA-512", "ca_file": self.ca_file} | more
-        return Security(username=USER, password=SecretStr(password), **given)
+        return Security(username=user, password=SecretStr(password), **given)
 
     def connection(self, listener: str, security: Security, host: str = "localhost") -> KafkaConnection:
         return KafkaConnection(self.servers(listener, host), "test", security)
@@ -70,7 +70,8 @@ def secured_kafka(folder: Path) -> Iterator[Secured]:
     held = {name: HeldPort() for name in _LISTENERS}
     ports = {name: port.number for name, port in held.items()}
     properties = _properties(ports, ca, broker, expired)
-    users = [f"{kind}=[name={USER},password={PASSWORD}]" for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
+    kinds = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+    users = [f"{kind}=[name={name},password={PASSWORD}]" for kind in kinds for name in (USER, BOT)]
     options = [part for user in users for part in ("--add-scram", user)]
     try:
         with embedded_kafka(properties, options) as kafka:
