@@ -1,12 +1,13 @@
 """What a broker without users allows to everybody, taken away and given back."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
 from stream_lstm.streaming.acls import Acl
 
@@ -70,12 +71,14 @@ class Rights:
         await self._send(DeleteAclsRequest, resource, name, prefix, operation, _DENY)
 
     async def allow(self, acls: Iterable[Acl], principal: str) -> None:
-        """Allow somebody rights of our list."""
+        """Allow somebody rights of our list; returns when the broker knows."""
         for operation, resource, name, prefixed in acls:
-            await self._send(
-                *(CreateAclsRequest, Resource(_NUMBERS[resource]), name, prefixed),
-                *(Operation(_NUMBERS[operation]), _ALLOW, principal),
-            )
+            kind, what = Resource(_NUMBERS[resource]), Operation(_NUMBERS[operation])
+            await self._send(CreateAclsRequest, kind, name, prefixed, what, _ALLOW, principal)
+            pattern = _PREFIXED if prefixed else _LITERAL
+            asked = DescribeAclsRequest(kind, name, pattern, principal, "*", what, _ALLOW)
+            while not (await self._admin._send_request(asked)).resources:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     async def _send(
         self,

@@ -48,11 +48,13 @@ def installation_of(own: Application, delivery: str = "at_least_once") -> Instal
     return Installation(own.names, [own.candles], [], own.settings["kafka.group"], delivery == "exactly_once")
 
 
-def start(own: Application, secured: Secured, delivery: str, password: str = PASSWORD) -> BoundProcess:
+def start(
+    own: Application, secured: Secured, delivery: str, password: str = PASSWORD, **more: str
+) -> BoundProcess:
     file = own.folder / "password"
     file.write_text(password)
     return own.start_worker(
-        **SETTINGS | {"delivery": delivery, "log__level": "debug"},
+        **SETTINGS | {"delivery": delivery} | more,
         kafka__bootstrap_servers=secured.servers("SASL_TLS"),
         kafka__security__protocol="SASL_SSL",
         kafka__security__mechanism="SCRAM-SHA-512",
@@ -66,6 +68,10 @@ def bot(secured: Secured) -> KafkaConnection:
     return secured.connection("SASL_TLS", secured.scram(user=BOT))
 
 
+async def trained(own: Application) -> bool:
+    return bool(await own.events("model.trained"))
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("delivery", DELIVERIES)
 async def test_a_worker_and_its_bots_need_no_more_than_is_listed(
@@ -75,9 +81,9 @@ async def test_a_worker_and_its_bots_need_no_more_than_is_listed(
     await given.allow(acls.worker(at), f"User:{USER}")
     await given.allow([*acls.gateway(at), *acls.predictions(at)], f"User:{BOT}")
     await own.feed(a_market())
-    worker = start(own, secured, delivery)
+    worker = start(own, secured, delivery, model="har", log__level="debug")
     await assert_each_prediction_is_there(own)
-    assert await own.events("model.trained")
+    await own.until(lambda: trained(own))
     async with ModelAdmin(bot(secured), prefix=own.names.prefix) as admin:
         assert await admin.list_models()
     async with PredictionStream(bot(secured), prefix=own.names.prefix) as predictions:
@@ -100,7 +106,7 @@ def called(case: tuple[str, int]) -> str:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("case", listed(), ids=called)
+@pytest.mark.parametrize("case", [*listed()], ids=called)
 async def test_a_right_that_is_missing_is_named(
     own: Application, given: Rights, secured: Secured, case: tuple[str, int]
 ) -> None:
@@ -113,6 +119,7 @@ async def test_a_right_that_is_missing_is_named(
     await own.feed(a_market())
     worker = start(own, secured, delivery)
     await said(own, worker, told(missing))
+    assert [str(other) for other in needed if told(other) in own.log_of(0)] == []
 
 
 def told(missing: Acl) -> str:
