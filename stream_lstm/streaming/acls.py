@@ -163,6 +163,7 @@ def _beginning(pattern: str, operation: Operation) -> Acl:
     if rest[:1] in ("*", "?", "{"):  # the last sign may not be there
         plain = re.sub(r"(?:\\.|.)$", "", plain)
     begins = re.sub(r"\\(.)", r"\1", plain)
-    if "|" in rest or not begins or re.search(r"\\[A-Za-z0-9]", plain):
+    outside = re.sub(r"\[[^]]*\]|\([^()]*\)", "", rest)  # a choice within a group leaves the beginning alone
+    if "|" in outside or not begins or re.search(r"\\[A-Za-z0-9]", plain):
         return Acl(operation, "topic", "*")
     return Acl(operation, "topic", begins, prefixed=bool(rest))
