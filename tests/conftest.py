@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -10,9 +10,11 @@ from stream_lstm.streaming.embedded import EmbeddedKafka
 
 
 @contextmanager
-def embedded_kafka(properties: Mapping[str, str] | None = None) -> Iterator[EmbeddedKafka]:
+def embedded_kafka(
+    properties: Mapping[str, str] | None = None, format_options: Sequence[str] = ()
+) -> Iterator[EmbeddedKafka]:
     """A running broker; without one the test is skipped, or in CI fails."""
-    broker = EmbeddedKafka(properties=properties)
+    broker = EmbeddedKafka(properties=properties, format_options=format_options)
     try:
         broker.start()
     except EmbeddedKafkaError as error:

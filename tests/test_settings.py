@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from stream_lstm.candles.formats import Pin
 from stream_lstm.errors import SettingsError
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.models.registry import MODEL_TYPES
 from stream_lstm.settings import Settings, describe, load
-from stream_lstm.settings.description import FIELDS
+from stream_lstm.settings.description import FIELDS, is_secret
 from stream_lstm.settings.durations import seconds, shortest
+from stream_lstm.settings.security import Security
 
 Write = Callable[[str], Path]
 
@@ -80,6 +82,7 @@ def test_each_source_wins_over_the_one_before(toml: Write) -> None:
     assert (kafka.group, kafka.bootstrap_servers, kafka.rebalance_timeout) == ("cli", "env:1", 15.0)
     assert (settings.warm_up, settings.history.candles, settings.kafka.session_timeout) == (30, 1000, 10.0)
     sources = {each.name: each.source for each in describe(settings) if each.name.startswith("kafka.")}
+    assert {sources.pop(name) for name in list(sources) if name.startswith("kafka.security.")} == {"default"}
     assert sources == {
         "kafka.bootstrap_servers": "STREAM_LSTM_KAFKA__BOOTSTRAP_SERVERS",
         "kafka.group": "--set",
@@ -258,7 +261,105 @@ def test_a_secret_is_shown_by_nothing(toml: Write) -> None:
     assert "4711" not in str(refused.value)
 
 
+SECRETS = {name for name in FIELDS if is_secret(name)}
+
+
+def test_the_secrets_are_known() -> None:
+    assert {
+        *("http.token", "kafka.security.password", "kafka.security.key_password"),
+        "kafka.security.oauth_client_secret",
+    } <= SECRETS
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+@pytest.mark.parametrize("value", ['"hunter2"', "[4711]", "{hunter2 = 4711}", "4711", '""'])
+def test_no_source_and_no_error_shows_a_secret(toml: Write, name: str, value: str) -> None:
+    try:
+        told = f"{(settings := load(toml(f'{name} = {value}'), [], {}))!r} {describe(settings)}"
+    except SettingsError as error:
+        told = str(error)
+        assert name in told
+    assert value.startswith("{") or "hunter2" not in told  # there it is the name of a setting
+    assert "4711" not in told.replace(str(toml("")), "")
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    for override in (
+        "kafka.security.oauth_url=https://me:hunter2@host/token",
+        "store.url=ftp://me:hunter2@h/",
+    ):
+        with pytest.raises(SettingsError, match=r"//\*\*\*@h") as refused:
+            of_overrides(override)
+        assert "hunter2" not in str(refused.value)
+
+
+def test_security_can_be_set_in_each_source(toml: Write) -> None:
+    config = toml(
+        """
+        [kafka.security]
+        protocol = "SASL_SSL"
+        mechanism = "SCRAM-SHA-512"
+        username = "bot"
+        """
+    )
+    security = load(config, [], {"STREAM_LSTM_KAFKA__SECURITY__PASSWORD": "hunter2"}).kafka.security
+    assert (security.protocol, security.username) == ("SASL_SSL", "bot")
+    assert security.password is not None
+    assert security.password.get_secret_value() == "hunter2"
+    assert load(toml("[kafka.security]"), [], {}).kafka.security == Security()
+
+
 # What cannot hold together
+
+
+SCRAM = ["kafka.security.protocol=SASL_SSL", "kafka.security.mechanism=SCRAM-SHA-512"]
+OAUTH = ["kafka.security.protocol=SASL_SSL", "kafka.security.mechanism=OAUTHBEARER"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["protocol=SASL_SSL"], "SASL_SSL needs kafka.security.mechanism: PLAIN, SCRAM-SHA-256"),
+        (
+            ["mechanism=PLAIN"],
+            "not used with kafka.security.protocol = PLAINTEXT: set the protocol to SASL_SSL",
+        ),
+        ([*SCRAM], "SCRAM-SHA-512 needs kafka.security.username, which is not set"),
+        ([*SCRAM, "username=u"], "needs kafka.security.password or kafka.security.password_file, and none"),
+        ([*SCRAM, "username=u", "password=p", "password_file=f"], "one of them: leave the others out"),
+        (["username=u"], "kafka.security.username would not be used with mechanism .none."),
+        (["ca_file=f"], "kafka.security.ca_file would not be used without TLS: set kafka.security.protocol"),
+        (["protocol=SSL", "key_file=f"], "key_file would not be used without a certificate"),
+        (
+            [*SCRAM, "username=u", "password=p", "oauth_file=f"],
+            "oauth_file would not be used with mechanism SCRAM",
+        ),
+        (
+            [*OAUTH],
+            "OAUTHBEARER needs kafka.security.oauth_url or .*oauth_file or .*oauth_provider, and none",
+        ),
+        ([*OAUTH, "oauth_file=f", "oauth_provider=a:b"], "one of them: leave the others out"),
+        ([*OAUTH, "oauth_url=https://h/"], "oauth_url needs kafka.security.oauth_client_id"),
+        (
+            [*OAUTH, "oauth_url=https://h/", "oauth_client_id=c"],
+            "needs kafka.security.oauth_client_secret or",
+        ),
+        ([*OAUTH, "oauth_file=f", "oauth_scope=s"], "oauth_scope would not be used without a token endpoint"),
+        ([*OAUTH, "oauth_url=http://h/"], "must be https://host/"),
+        ([*OAUTH, "oauth_file=f", "username=u"], "username would not be used with mechanism OAUTHBEARER"),
+        ([*OAUTH, "oauth_file=f", "oauth_extensions=a"], "oauth_extensions = 'a' .*match pattern"),
+    ],
+)
+def test_security_that_cannot_be_meant_is_refused_with_the_way_out(overrides: list[str], told: str) -> None:
+    whole = [text if text.startswith("kafka.") else f"kafka.security.{text}" for text in overrides]
+    with pytest.raises(SettingsError, match=told):
+        of_overrides(*whole)
+
+
+def test_security_made_by_hand_shows_no_secret_when_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="set the protocol to SASL_SSL") as refused:
+        Security(mechanism="PLAIN", username="u", password=SecretStr("hunter2"))
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from stream_lstm.contracts.command import Command
 from stream_lstm.contracts.prediction import Prediction
 from stream_lstm.contracts.reply import Reply
 from stream_lstm.errors import BrokerError, CommandFailed, NoAnswer
+from stream_lstm.settings.security import Security
 from stream_lstm.streaming.connection import KafkaConnection
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "Prediction",
     "PredictionStream",
     "Reply",
+    "Security",
 ]

@@ -54,8 +54,12 @@ class ModelAdmin:
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`kafka` is a connection or bootstrap servers, `prefix` the workers' `topics.prefix`."""
+        """`kafka` is a connection or bootstrap servers, `prefix` the workers' `topics.prefix`.
+
+        Raises `SettingsError` if a file of the connection's security cannot be used.
+        """
         connection = KafkaConnection(kafka) if isinstance(kafka, str) else kafka
+        connection.client_options()  # files that cannot be used are said here
         self.timeout = timeout
         self._clock = clock
         self._exchange = Exchange(connection, TopicNames(prefix), clock)

@@ -83,6 +83,7 @@ class PredictionStream:
         and H horizons, give at least 2·S·H, and more where long intervals share the topic with short ones.
         """
         connection = KafkaConnection(kafka) if isinstance(kafka, str) else kafka
+        connection.client_options()  # files that cannot be used are said here
         topics = {PREDICTIONS: TopicNames(prefix)[PREDICTIONS]}
         begin: Begin = Last(look_back) if latest else "now"
         self._tail = Tail(connection, topics, begin, start_seconds=start_seconds)

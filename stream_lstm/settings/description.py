@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from stream_lstm.settings.tree import Settings
@@ -36,7 +36,7 @@ def meaning(name: str) -> str:
 
 def is_secret(name: str) -> bool:
     """Whether its value must never be shown."""
-    return SecretStr in get_args(FIELDS[name].annotation)
+    return "SecretStr" in repr(FIELDS[name].annotation)  # also within Annotated and Optional
 
 
 def _fields(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -53,8 +53,10 @@ FIELDS: Final = dict(_fields(Settings))
 
 
 def _at(tree: Mapping[str, Any], name: str) -> object:
-    section, _, key = name.rpartition(".")
-    return (tree[section] if section else tree).get(key)
+    *sections, key = name.split(".")
+    for section in sections:
+        tree = tree[section]
+    return tree.get(key)
 
 
 def _text(value: object) -> str:

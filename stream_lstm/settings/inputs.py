@@ -11,7 +11,7 @@ from stream_lstm.candles.decode import FORMATS
 from stream_lstm.candles.formats import NO_PIN, Pin
 from stream_lstm.candles.units import interval_ms
 from stream_lstm.errors import BadCandle
-from stream_lstm.settings.sections import Section
+from stream_lstm.settings.section import Section
 
 TopicName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 

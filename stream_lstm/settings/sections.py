@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from stream_lstm.settings.durations import Duration, Timeout, shortest
+from stream_lstm.settings.section import Conflict, Section
+from stream_lstm.settings.security import Security
 
 _SERVERS: Final = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
 _STORES: Final = ("file", "memory", "s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "https")
@@ -15,20 +17,6 @@ _LONGEST_KAFKA_S: Final = 1_800.0  # group.max.session.timeout.ms of a broker, a
 
 Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
 GroupTime: TypeAlias = Annotated[Timeout, Field(le=_LONGEST_KAFKA_S)]
-
-
-class Conflict(ValueError):
-    """Settings that cannot hold together. `names` are the settings concerned."""
-
-    def __init__(self, message: str, *names: str) -> None:
-        super().__init__(message)
-        self.names = names
-
-
-class Section(BaseModel):
-    """What all sections have in common: frozen, nothing unknown, described by the text under each field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _servers(text: str) -> str:
@@ -51,6 +39,7 @@ class Kafka(Section):
     """Time between two heartbeats; less than a third of the session time-out."""
     rebalance_timeout: GroupTime = 20.0
     """How long a rebalance waits for a member, who has half of it to give its partitions up."""
+    security: Security = Security()
 
     @model_validator(mode="after")
     def _three_heartbeats(self) -> Self:

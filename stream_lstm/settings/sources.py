@@ -15,17 +15,18 @@ from pydantic_core import ErrorDetails
 from stream_lstm.errors import SettingsError
 from stream_lstm.settings.description import FIELDS, is_secret, meaning
 from stream_lstm.settings.inputs import Input
-from stream_lstm.settings.sections import Conflict
+from stream_lstm.settings.section import Conflict
 from stream_lstm.settings.tree import Settings
 
 PREFIX: Final = "STREAM_LSTM_"
 """What the name of every environment variable of ours begins with."""
 
 _VARIABLES: Final = {PREFIX + name.upper().replace(".", "__"): name for name in FIELDS}
-_SECTIONS: Final = {name.partition(".")[0] for name in FIELDS if "." in name}
+_SECTIONS: Final = {name[:at] for name in FIELDS for at, sign in enumerate(name) if sign == "."}
 _STATIC_SESSION: Final = "30s"
 # A Kubernetes service called stream-lstm-… puts these into every pod of its namespace.
 _SERVICE_LINK: Final = re.compile(r"(.+_)?(SERVICE_(HOST|PORT(_.+)?)|PORT_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)")
+_USER: Final = re.compile(r"//[^/@]*@")
 _LINK_URL: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -71,7 +72,7 @@ def _of_file(path: Path) -> dict[str, Told]:
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
-        if isinstance(value, dict) and (value or key in _SECTIONS):
+        if isinstance(value, dict) and (value or prefix + key in _SECTIONS):
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
@@ -130,8 +131,11 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 def _nested(told: Mapping[str, Told]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, (value, _) in told.items():
-        section, _, key = name.rpartition(".")
-        (tree.setdefault(section, {}) if section else tree)[key] = value
+        *sections, key = name.split(".")
+        table = tree
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[key] = value
     return tree
 
 
@@ -142,11 +146,16 @@ def _explained(error: ErrorDetails, told: Mapping[str, Told]) -> str:
         origins = ", ".join(f"{name} from {told[name].source}" for name in cause.names if name in told)
         return f"{cause} ({origins})"
     parts = [str(part) for part in error["loc"]]
-    name = next(".".join(parts[:end]) for end in (1, 2) if ".".join(parts[:end]) in FIELDS)
+    name = next(".".join(parts[:end]) for end in (1, 2, 3) if ".".join(parts[:end]) in FIELDS)
     within = parts[name.count(".") + 1 :]
     place = name + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in within)
     if error["type"] == "extra_forbidden":
         return f"no setting {place} (from {told[name].source}){_nearest(parts[-1], Input.model_fields)}"
-    value = "(hidden)" if is_secret(name) else short(error["input"])
+    value = "(hidden)" if is_secret(name) else _shown(error["input"])
     why = error["msg"].removeprefix("Value error, ")
     return f"{place} = {value} (from {told[name].source}): {why}. {meaning(name)}"
+
+
+def _shown(value: object) -> str:
+    """A wrong value, shortened; a password in a URL is none of it."""
+    return short(_USER.sub("//***@", value) if isinstance(value, str) else value)

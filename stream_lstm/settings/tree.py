@@ -11,9 +11,9 @@ from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.horizons import horizon_ms, horizons_of
 from stream_lstm.settings.durations import Timeout, shortest
 from stream_lstm.settings.inputs import Input
+from stream_lstm.settings.section import Conflict, Section
 from stream_lstm.settings.sections import (
     Closing,
-    Conflict,
     Control,
     Dlq,
     Gaps,
@@ -23,7 +23,6 @@ from stream_lstm.settings.sections import (
     Log,
     Metrics,
     Prediction,
-    Section,
     Store,
     Topics,
     Training,

@@ -18,6 +18,7 @@ from stream_lstm.registry.models import ModelStore
 from stream_lstm.registry.objects import Objects
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
+from stream_lstm.streaming.acls import Installation
 from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.claiming import Claiming
@@ -55,8 +56,19 @@ _FOR_THE_LOOP: Final = 0.6
 
 
 def connection_of(settings: Settings) -> KafkaConnection:
-    """Where Kafka is and as whom we come."""
-    return KafkaConnection(settings.kafka.bootstrap_servers, client_id=settings.kafka.group)
+    """Where Kafka is and as whom we come. Raises `SettingsError` for files that cannot be used."""
+    kafka = settings.kafka
+    connection = KafkaConnection(kafka.bootstrap_servers, client_id=kafka.group, security=kafka.security)
+    connection.client_options()  # now, and not when the first client is made
+    return connection
+
+
+def installation_of(settings: Settings) -> Installation:
+    """What the names of all that is in Kafka come from."""
+    topics = [each.topic for each in settings.inputs if each.topic is not None]
+    patterns = [each.pattern for each in settings.inputs if each.pattern is not None]
+    names, exactly_once = TopicNames(settings.topics.prefix), settings.delivery == "exactly_once"
+    return Installation(names, topics, patterns, settings.kafka.group, exactly_once)
 
 
 def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker:

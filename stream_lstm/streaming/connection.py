@@ -3,15 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Any, Final, Protocol
 
 from aiokafka.errors import KafkaError, ProducerClosed
 
 from stream_lstm.errors import BrokerError
+from stream_lstm.settings.security import Security
+from stream_lstm.streaming import credentials, diagnosis
 from stream_lstm.streaming.refusals import cause
 
 log = logging.getLogger(__name__)
@@ -32,16 +35,26 @@ class Client(Protocol):
         """Finish what is begun and disconnect."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KafkaConnection:
-    """Where Kafka is and as whom we come. `bootstrap_servers` is `host:port`, several with commas."""
+    """Where Kafka is and as whom we come. `bootstrap_servers` is `host:port`, several with commas.
+
+    What it shows of itself holds no secret. Certificates and passwords are read from their files once, when
+    the first client is made.
+    """
 
     bootstrap_servers: str
     client_id: str = "stream-lstm"
+    security: Security = field(default_factory=Security)
 
     def client_options(self) -> dict[str, Any]:
-        """The keyword arguments that every aiokafka client takes."""
-        return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id}
+        """The keyword arguments that every aiokafka client takes. Raises `SettingsError`."""
+        return dict(self._options)
+
+    @cached_property
+    def _options(self) -> Mapping[str, Any]:
+        told = {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id}
+        return told | credentials.client_options(self.security)
 
 
 class Deadline:
@@ -89,30 +102,34 @@ async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> N
     """Start a client, again and again while Kafka cannot be reached, until the deadline.
 
     `what` names the client in the log and in the error. Raises `BrokerError` at the deadline, or at once
-    if Kafka refuses. The client must be stopped by the caller then too: it may be half started.
+    if Kafka refuses us, or we its certificate. The client must be stopped by the caller then too: it may be
+    half started.
     """
-    wait = _FIRST_WAIT_S
+    wait, last = _FIRST_WAIT_S, "Kafka gave no answer in time"
     while True:
         try:
             async with asyncio.timeout(deadline.remaining()):
                 return await client.start()
         except TimeoutError as error:
-            raise _cannot_start(what, "Kafka gave no answer in time") from error
+            raise _cannot_start(what, last) from error
         except KafkaError as error:
             if not error.retriable:
                 raise BrokerError(f"Kafka refuses to start {what}: {cause(error)}") from error
+            found = await diagnosis.of_start(client, error, min(deadline.remaining(), _LONGEST_WAIT_S))
+            if found.final:
+                raise BrokerError(f"cannot start {what}: {found.told}") from error
             if deadline.remaining() <= wait:
-                raise _cannot_start(what, str(error)) from error
-            log.warning("%s waits for Kafka, next attempt in %.1f s: %s", what, wait, error)
+                raise _cannot_start(what, found.told) from error
+            last = found.told
+            log.warning("%s waits for Kafka, next attempt in %.1f s: %s", what, wait, last)
         await asyncio.sleep(wait)
         wait = min(2 * wait, _LONGEST_WAIT_S)
 
 
 def _cannot_start(what: str, cause: str) -> BrokerError:
-    # A wrong password, an unknown CA and a closed port are the same exception here.
     return BrokerError(
-        f"cannot start {what}: {cause}. Is Kafka running there, and do the bootstrap servers and the "
-        "security settings fit? What each attempt met is in the log of aiokafka"
+        f"cannot start {what}: {cause}. Is Kafka running there, and do the bootstrap servers and "
+        "kafka.security fit?"
     )
 
 

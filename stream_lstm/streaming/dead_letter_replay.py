@@ -35,7 +35,7 @@ from stream_lstm.streaming.dead_letter_log import (
     marker,
 )
 from stream_lstm.streaming.dead_letter_plan import ORIGINAL_GONE, Case, Plan, Wanted, batches, survey
-from stream_lstm.streaming.deadletters import CONNECT, REPLAYS, TRUNCATED_BYTES
+from stream_lstm.streaming.deadletters import CONNECT, REPLAYS, TRUNCATED_BYTES, transactional_id
 from stream_lstm.streaming.log_reader import Span
 from stream_lstm.streaming.records import Header
 
@@ -178,14 +178,6 @@ async def _raise_first(sent: Iterable[asyncio.Future[Any]]) -> None:
     for outcome in await asyncio.gather(*sent, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
-
-
-def transactional_id(topic: str) -> str:
-    """As whom a replay of a dead-letter topic writes: one at a time, whatever its group.
-
-    Those of workers, `GROUP/TOPIC/PARTITION`, have another slash.
-    """
-    return f"{topic}/replay"
 
 
 async def plan(connection: KafkaConnection, topic: str, wanted: Wanted, progress: Count = nothing) -> Plan:

@@ -70,3 +70,11 @@ def _shortened(
     if size + len(key or b"") <= max_bytes:
         return key, value, None
     return key and key[:TRUNCATED_BYTES], value and value[:TRUNCATED_BYTES], size
+
+
+def transactional_id(topic: str) -> str:
+    """As whom a replay of a dead-letter topic writes: one at a time, whatever its group.
+
+    Those of workers, `GROUP/TOPIC/PARTITION`, have another slash.
+    """
+    return f"{topic}/replay"

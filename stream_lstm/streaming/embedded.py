@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -68,9 +68,14 @@ class EmbeddedKafka:
         heap_mb: int = 256,
         start_timeout_s: float = 60.0,
         properties: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
     ) -> None:
-        """`properties` go over ours; `{port}` and `{controller_port}` in a value stand for the numbers."""
+        """`properties` go over ours; `{port}` and `{controller_port}` in a value stand for the numbers.
+
+        `format_options` are for Kafka's storage tool, such as the users of SCRAM.
+        """
         self.properties = properties or {}
+        self.format_options = format_options
         self.heap_mb = heap_mb
         self.start_timeout_s = start_timeout_s
         self._temporary = directory is None
@@ -185,6 +190,7 @@ class EmbeddedKafka:
 
     def _format(self, properties: Path) -> None:
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={_CLUSTER_ID}", "-c", str(properties)]
+        tool += self.format_options
         with self.log_path.open("ab") as log:
             try:
                 done = subprocess.run(

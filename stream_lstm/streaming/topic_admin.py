@@ -17,6 +17,7 @@ from aiokafka.errors import (
 )
 
 from stream_lstm.errors import BrokerError, TopicMissing
+from stream_lstm.streaming import acls
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
 from stream_lstm.streaming.refusals import cause
 from stream_lstm.streaming.topics import TopicNames, TopicSpec, whole
@@ -77,16 +78,19 @@ async def check(
     inputs = {topic: existing.get(topic, 0) for topic in topics}
     missing = [name for name in (*inputs, names.control, *names.produced.values()) if name not in existing]
     if missing:
+        at = acls.Installation(names, list(inputs), [], group="")
+        rights = [str(acl) for acl in acls.worker_topics(at) if acl.name in missing]
         raise TopicMissing(
             f"{connection.bootstrap_servers} has no topic {', '.join(map(repr, missing))}, or this user may "
-            f"not see it: create what is missing with `{CREATE_COMMAND}`"
+            f"not see it: create what is missing with `{CREATE_COMMAND}`, or allow {', '.join(rights)} "
+            "(`stream-lstm topics acls` lists what a worker needs)"
         )
     for pattern in patterns:
         found = {name: count for name, count in existing.items() if re.match(whole([pattern]), name)}
         if not found:
             raise TopicMissing(
                 f"{connection.bootstrap_servers} has no topic that the input pattern {pattern!r} matches: "
-                "it must match the whole name"
+                "it must match the whole name, and Read on the topic must be allowed to this user"
             )
         inputs |= found
     return inputs

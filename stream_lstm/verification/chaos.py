@@ -104,12 +104,12 @@ class _Run:
         kafka: EmbeddedKafka | None,
     ) -> None:
         self.wanted, self.folder, self.step, self.kafka = wanted, folder, step, kafka
-        self.connection = KafkaConnection(bootstrap, "stream-lstm-verify")
         self.prefix = f"verify-{uuid4().hex[:8]}."
         self.topic = f"{self.prefix}candles"
-        self.settings = self._settings()
+        self.settings = self._settings(bootstrap)
         options = [f"{name}={_text(value)}" for name, value in self.settings.items()]
-        load(None, options, os.environ)  # what is impossible is said here, not in a worker's log
+        settings = load(None, options, os.environ)  # what is impossible is said here, not in a worker's log
+        self.connection = KafkaConnection(bootstrap, "stream-lstm-verify", settings.kafka.security)
         self.trainers = 0
 
     async def run(self) -> dict[str, Any]:
@@ -204,12 +204,12 @@ class _Run:
         found: dict[str, Any] = orjson.loads(lines[-1])
         return found
 
-    def _settings(self) -> dict[str, object]:
+    def _settings(self, bootstrap: str) -> dict[str, object]:
         """Many checkpoints; a worker that finds none reads everything again, so its state is the engine's."""
         wanted = self.wanted
         records = 2 * wanted.candles * wanted.series + 1_000
         given: dict[str, object] = {
-            "kafka.bootstrap_servers": self.connection.bootstrap_servers,
+            "kafka.bootstrap_servers": bootstrap,
             "kafka.group": self.prefix,
             "kafka.session_timeout": f"{wanted.chaos.session_s:g}s",
             "kafka.heartbeat_interval": "1s",

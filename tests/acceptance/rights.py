@@ -1,12 +1,15 @@
 """What a broker without users allows to everybody, taken away and given back."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
+
+from stream_lstm.streaming.acls import Acl
 
 AUTHORISING = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -29,10 +32,23 @@ class Operation(IntEnum):
     ALL = 2
     READ = 3
     WRITE = 4
+    CREATE = 5
+    DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
 
 
 _LITERAL, _PREFIXED = 3, 4
 _DENY, _ALLOW = 2, 3
+_NUMBERS = {
+    "Read": Operation.READ,
+    "Write": Operation.WRITE,
+    "Create": Operation.CREATE,
+    "Describe": Operation.DESCRIBE,
+    "DescribeConfigs": Operation.DESCRIBE_CONFIGS,
+    "topic": Resource.TOPIC,
+    "group": Resource.GROUP,
+    "transactional-id": Resource.TRANSACTIONAL_ID,
+}
 
 
 class Rights:
@@ -54,6 +70,16 @@ class Rights:
         """Give it back."""
         await self._send(DeleteAclsRequest, resource, name, prefix, operation, _DENY)
 
+    async def allow(self, acls: Iterable[Acl], principal: str) -> None:
+        """Allow somebody rights of our list; returns when the broker knows."""
+        for operation, resource, name, prefixed in acls:
+            kind, what = Resource(_NUMBERS[resource]), Operation(_NUMBERS[operation])
+            await self._send(CreateAclsRequest, kind, name, prefixed, what, _ALLOW, principal)
+            pattern = _PREFIXED if prefixed else _LITERAL
+            asked = DescribeAclsRequest(kind, name, pattern, principal, "*", what, _ALLOW)
+            while not (await self._admin._send_request(asked)).resources:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     async def _send(
         self,
         request: type[Any],
@@ -62,9 +88,10 @@ class Rights:
         prefix: bool,
         operation: Operation,
         permission: int,
+        principal: str = "User:ANONYMOUS",
     ) -> None:
         pattern = _PREFIXED if prefix else _LITERAL
-        given = (resource, name, pattern, "User:ANONYMOUS", "*", operation, permission)
+        given = (resource, name, pattern, principal, "*", operation, permission)
         answer = await self._admin._send_to_controller(request(*given))
         (result,) = answer.creation_responses if request is CreateAclsRequest else answer.filter_responses
         assert result[0] == 0, result
