@@ -11,7 +11,7 @@ from typing import Annotated, Final, NoReturn
 import orjson
 import typer
 
-from stream_lstm import cli_admin, cli_dlq
+from stream_lstm import cli_admin, cli_dlq, cli_feed
 from stream_lstm.cli_frame import Config, Json, Set
 from stream_lstm.cli_frame import date as _date
 from stream_lstm.cli_frame import looped as _loop
@@ -34,6 +34,7 @@ topics_app = typer.Typer(no_args_is_help=True, help="The topics in Kafka.")
 config_app = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(topics_app, name="topics")
 app.add_typer(config_app, name="config")
+cli_feed.register(app)
 cli_admin.register(app)
 app.add_typer(cli_dlq.dlq_app, name="dlq")
 
