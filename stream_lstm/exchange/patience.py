@@ -19,7 +19,8 @@ _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 _LONGEST_TOLD_S: Final = 3_600.0
 _ATTEMPTS_TOLD: Final = 2
-"""A request that fails once is no news."""
+"""A request that fails once is no news, if it is not for long."""
+_LONG_S: Final = 2.0
 _TOO_MANY: Final = frozenset({418, 429})
 _FOR_GOOD: Final = frozenset({400, 401, 404, 451})
 """Statuses that no repetition changes: a wrong address, a country that is not served."""
@@ -78,7 +79,7 @@ class Patience:
                 if time.monotonic() + wait > end:
                     told = f"{self._name} does not answer ({what}), asked {attempts} times: {_cause(error)}"
                     raise VenueError(told) from error
-                if attempts == _ATTEMPTS_TOLD or (attempts > _ATTEMPTS_TOLD and wait >= _LONGEST_WAIT_S / 2):
+                if attempts == _ATTEMPTS_TOLD or wait >= _LONG_S:
                     self._say(f"waits {wait:.0f} s for {self._name} ({what}): {_cause(error)}")
                 await asyncio.sleep(wait)
             else:

@@ -136,6 +136,10 @@ class Venue:
             rows = await self.rows(listing, since_ms, limit)
             inside = [row for row in rows if row.open_ms < stretch.stop_ms]
             if inside:
+                if inside[0].open_ms > since_ms and len(rows) < limit:
+                    # Some give the newest of what was asked for, and fewer than ccxt believes.
+                    async for page in self.pages(listing, Stretch(since_ms, inside[0].open_ms)):
+                        yield page
                 yield inside
                 since_ms = inside[-1].open_ms + listing.step_ms
             elif rows:

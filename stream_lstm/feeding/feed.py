@@ -16,6 +16,7 @@ from stream_lstm.exchange.markets import Listing
 from stream_lstm.exchange.stream import Stream
 from stream_lstm.exchange.venue import Venue
 from stream_lstm.feeding.bootstrap import Target
+from stream_lstm.feeding.gate import Gate
 from stream_lstm.feeding.holdings import newest_held
 from stream_lstm.streaming.feeder import Feeder
 
@@ -37,6 +38,10 @@ class Manner:
     """Between two publications of the candle that forms; 0 for none."""
     stream: bool = True
     """Whether the exchange's stream is used, where there is one."""
+    grace_ms: int = 5_000
+    """The workers' `closing.close_grace`."""
+    hold_ms: int = 60_000
+    """How long a series that is a candle behind is waited for by the others."""
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class Feed:
     ) -> None:
         self.fed = Fed()
         self.ready = asyncio.Event()
+        self.gate = Gate(manner.grace_ms)
         self._target = target
         self._venue = venue
         self._listings = listings
@@ -95,6 +101,7 @@ class Feed:
         steps = {listing.series: listing.step_ms for listing in self._listings}
         self._say(f"reads where {target.topic} ends")
         held = await newest_held(target.connection, target.topic, target.pin, steps, venue.now_ms())
+        self.gate = Gate(self._manner.grace_ms)
         async with Feeder(target.connection, target.topic) as feeder:
             tended = {
                 listing: _Series(self, listing, held[listing.series].recent.values(), feeder)
@@ -164,6 +171,9 @@ class _Series:
         )
         self._feed = feed
         self._feeder = feeder
+        if (next_ms := self.succession.next_ms) is not None:
+            # Whoever fed before may have left its forming bar in the topic.
+            feed.gate.expose(listing.series, next_ms + listing.step_ms - 1)
         self._wake = asyncio.Event()
         self._asks = True
         self._row: Closed | None = None
@@ -221,7 +231,7 @@ class _Series:
             skipped = succession.skipped
             out = succession.settle(rows, asked_ms)
             if out:
-                await self._feeder.put(out)
+                await self._publish(out)
                 self._count(out, next_ms)
             if missed := succession.skipped - skipped:
                 self._feed.fed.absent += missed
@@ -231,10 +241,46 @@ class _Series:
             page = min(count, venue.page(self.listing))
             if not rows and since_ms + page * self.listing.step_ms < asked_ms:
                 since_ms += page * self.listing.step_ms  # a window in which the exchange has none
-            elif len(rows) < page or rows[-1].open_ms <= since_ms:
+                continue
+            # Never past what is awaited: an answer that took long may hold more than counts as closed.
+            following = min(rows[-1].open_ms, succession.next_ms or 0) if len(rows) == page else 0
+            if following <= since_ms:
                 return
-            else:
-                since_ms = rows[-1].open_ms
+            since_ms = following
+
+    async def _publish(self, out: Sequence[Closed]) -> None:
+        """Write them, as soon as no series that is behind is in the way."""
+        gate, left = self._feed.gate, out
+        while left:
+            gate.clear(self.listing.series, left[0].close_ms - 1)  # its own, which the exchange left out
+            if count := gate.admitted(left):
+                await self._feeder.put(left[:count])
+                gate.clear(self.listing.series, left[count - 1].close_ms)
+                left = left[count:]
+            elif not await self._changes(gate):
+                self._give_up_on(gate, left[0].close_ms)
+
+    async def _changes(self, gate: Gate) -> bool:
+        """Whether more is admitted before the time that is given to the others is over."""
+        changing = asyncio.ensure_future(gate.change())
+        holding = asyncio.ensure_future(self._feed._venue.clock.sleep(self._feed._manner.hold_ms))
+        try:
+            await asyncio.wait({changing, holding}, return_when=asyncio.FIRST_COMPLETED)
+            return changing.done()
+        finally:
+            changing.cancel()
+            holding.cancel()
+
+    def _give_up_on(self, gate: Gate, time_ms: int) -> None:
+        behind = gate.behind(time_ms)
+        if not behind:  # somebody else has given up on them
+            return
+        for series in behind:
+            gate.clear(series, time_ms)
+        named = ", ".join(series.symbol for series in behind[:5])
+        self._feed._say(
+            f"goes on without {named}: a candle behind, and a worker may close it by its last update"
+        )
 
     def _keep(self, row: Closed) -> None:
         """The last row of an answer may be the forming one, and newer than the stream's."""
@@ -255,8 +301,9 @@ class _Series:
         if not every_ms or self._row is None or now_ms - self._shown_ms < every_ms:
             return
         update = self.succession.forming(self._row, now_ms)
-        if update is not None:
+        if update is not None and self._feed.gate.admits(update.open_ms):
             self._shown_ms = now_ms
+            self._feed.gate.expose(self.listing.series, update.close_ms)
             await self._feeder.put([update])
             self._feed.fed.forming += 1
 
