@@ -78,9 +78,11 @@ async def test_bootstrap_and_feed_meet_without_a_seam(scene: Scene) -> None:
     listings = await loaded(scene, 50)
     await asyncio.sleep(1.2)  # a candle closes in between
     async with fed(scene) as feed:
-        await more(feed, 6)
-    assert await check(scene, listings) >= 3 * 50 + 6
-    assert feed.fed.forming > 0
+        await more(feed, 9)
+        async with asyncio.timeout(20):
+            while not feed.fed.forming:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    assert await check(scene, listings) >= 3 * 50 + 9
     written = await scene.written()
     assert {update.closed for updates in written.values() for update in updates} == {True, False}
 
