@@ -17,6 +17,7 @@ StreamLstmError
 ├── BrokerError          Kafka refused, or cannot be reached
 │   ├── TopicMissing     a topic that must exist does not
 │   └── PartitionLost    what was published for a partition may not be in the log: restore it
+├── VenueError           an exchange refused, or cannot be reached
 └── EmbeddedKafkaError   the broker from pip could not be built or started
 """
 
@@ -118,6 +119,10 @@ class PartitionLost(BrokerError):
     def __init__(self, message: str, partitions: Collection[tuple[str, int]] = ()) -> None:
         super().__init__(message)
         self.partitions = frozenset(partitions)
+
+
+class VenueError(StreamLstmError):
+    """An exchange refused a request or cannot be reached. The message has what it said."""
 
 
 class EmbeddedKafkaError(StreamLstmError):

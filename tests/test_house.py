@@ -10,6 +10,7 @@ PACKAGE = ROOT / "stream_lstm"
 PURE = {"candles", "features", "models", "forecasting", "evaluation"}
 KAFKA_CLIENTS = {"aiokafka", "kafka", "confluent_kafka"}
 STORE_CLIENTS = {"obstore"}
+EXCHANGE_CLIENTS = {"ccxt"}
 IMPURE_LIBRARIES = {"asyncio", "time", "aiokafka", "obstore", "socket", "threading", "multiprocessing"}
 
 MODULES = {
@@ -56,6 +57,10 @@ def test_a_room_imports_only_what_it_may(module: str) -> None:
         assert room(module) in {"streaming", "client"}, f"{module} imports a Kafka client"
     if outside & STORE_CLIENTS:
         assert room(module) == "registry", f"{module} imports an object-store client"
+    if outside & EXCHANGE_CLIENTS:
+        assert room(module) == "exchange", f"{module} imports an exchange's client"
+    if room(module) == "exchange":
+        assert rooms <= {"candles"}, f"{module} knows exchanges alone and imports {rooms}"
     if room(module) in {"gateway", "cli"}:
         assert not {"stream_lstm.streaming.worker"} & names or room(module) == "cli"
 

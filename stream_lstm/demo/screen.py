@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.status import Status
 
-from stream_lstm.demo.show import Summary
+from stream_lstm.demo.stage import Summary
 from stream_lstm.streaming.records import Header
 from stream_lstm.terminal.board import Board
 from stream_lstm.terminal.live_table import Latency, LiveTable

@@ -2,36 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol
+from typing import Final
 
 from stream_lstm.demo import market
-from stream_lstm.demo.latency import Histogram, scrape
+from stream_lstm.demo.latency import scrape
 from stream_lstm.demo.market import Market
-from stream_lstm.demo.tally import Tally
-from stream_lstm.errors import SettingsError, StreamLstmError
+from stream_lstm.demo.stage import START_SECONDS, Stage, Summary, Viewer
+from stream_lstm.errors import SettingsError
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.ends import Stopped, abandonable, signals, told, unless, until, watching
 from stream_lstm.streaming.feeder import Feeder
 from stream_lstm.streaming.kafka_jars import find_kafka
-from stream_lstm.streaming.records import Header
-from stream_lstm.streaming.tail import Tail
-from stream_lstm.streaming.topics import CANDLES, FOR_EVER, PRODUCED, TopicNames, specs
+from stream_lstm.streaming.topics import CANDLES, FOR_EVER, TopicNames, specs
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 _PARTITIONS: Final = 3
-_START_SECONDS: Final = 60.0
-_CATCH_UP_SECONDS: Final = 120.0
 _DRAIN_SECONDS: Final = 15.0
 _SETTLE_SECONDS: Final = 0.5
-_REFRESH_SECONDS: Final = 0.5
-_LEVELS: Final = {"p50": 0.5, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,36 +49,6 @@ class Wanted:
             raise SettingsError(f"--series {self.series}: write a number from 1 to 1000")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What came of the play, read from the topics. What was preloaded counts as `preloaded` alone."""
-
-    seconds: float
-    preloaded: int
-    """Candles of the history."""
-    candles: int
-    predictions: int
-    scores: int
-    trainings: int
-    dead_letters: int
-    latency_ms: Mapping[str, float | None]
-    """`p50` and `p99` from a record's being received to its predictions' being acknowledged."""
-    coverage: Mapping[str, float]
-    """Share of actual prices inside the published interval, by horizon."""
-    models: Mapping[str, int]
-    """Predictions by type of model."""
-
-
-class Viewer(Protocol):
-    """Who watches. Both methods are called in the loop and return at once."""
-
-    def offer(self, topic: str, value: bytes | None, headers: Iterable[Header] = ()) -> None:
-        """A message of `predictions`, `scores`, `model-events` or `candles.dlq`, from the preload on."""
-
-    def refresh(self, summary: Summary) -> None:
-        """How things stand, twice a second: what came of the history, and then of the play."""
-
-
 async def run(wanted: Wanted, viewer: Viewer, step: Callable[[str], None]) -> Summary | None:
     """Start everything, play, stop everything; None if told to stop before the play had begun.
 
@@ -103,130 +67,71 @@ async def run(wanted: Wanted, viewer: Viewer, step: Callable[[str], None]) -> Su
             await unless(abandonable(find_kafka), stopped)
             step("Starting Kafka")
             async with EmbeddedKafka(Path(folder) / "kafka") as kafka:
-                stage = _Stage(wanted, played, viewer, step, stopped, Path(folder))
-                return await stage.set_up(KafkaConnection(kafka.bootstrap_servers, "stream-lstm-demo"))
+                show = _Show(wanted, played, Stage(viewer, step), stopped, Path(folder))
+                return await show.set_up(KafkaConnection(kafka.bootstrap_servers, "stream-lstm-demo"))
     return None
 
 
 @dataclass(slots=True)
-class _Stage:
+class _Show:
     """One show, once Kafka runs."""
 
     wanted: Wanted
     market: Market
-    viewer: Viewer
-    step: Callable[[str], None]
+    stage: Stage
     stopped: "asyncio.Task[None]"
     folder: Path
-    tally: Tally = field(default_factory=Tally)
-    before: Histogram = field(default_factory=Histogram)
-    latest: Histogram = field(default_factory=Histogram)
-    began: float | None = None
-    ended: float | None = None
-    preloaded: int = 0
 
     async def set_up(self, connection: KafkaConnection) -> Summary:
-        self.step("Creating the topics")
+        self.stage.step("Creating the topics")
         kept = {"candle_retention_ms": FOR_EVER, "output_retention_ms": FOR_EVER}
         wanted = specs(TopicNames(), [CANDLES], partitions=_PARTITIONS, **kept)
-        await topic_admin.create(connection, wanted, Deadline(_START_SECONDS))
-        self.step("Starting the worker")
+        await topic_admin.create(connection, wanted, Deadline(START_SECONDS))
+        self.stage.step("Starting the worker")
         settings = _settings(connection, self.folder)
         async with (
             WorkerProcess(settings, self.folder / "worker.log") as worker,
             Feeder(connection, CANDLES) as feeder,
-            watching(worker.ended(), self._listening(connection)) as failures,
+            watching(worker.ended(), self.stage.listening(connection, TopicNames())) as failures,
         ):
             return await self._perform(worker, feeder, failures)
 
     async def _perform(
         self, worker: WorkerProcess, feeder: Feeder, failures: "list[asyncio.Task[None]]"
     ) -> Summary:
+        stage, last = self.stage, self.market.last
         url = await unless(self._started(worker, feeder), *failures, self.stopped)
-        async with watching(self._refreshing(url, feeder)) as view:
+        async with watching(stage.refreshing(url)) as view:
             ends = [*failures, *view]
-            await unless(self._caught_up(worker), *ends, self.stopped)
-            await unless(self._begin(url), *ends, self.stopped)
+            await unless(stage.caught_up(worker, last), *ends, self.stopped)
+            await unless(stage.begin(url, max(last.values())), *ends, self.stopped)
             with suppress(Stopped):
                 await unless(self._played(feeder), *ends, self.stopped)
-            self.ended = time.monotonic()
-            self.step("Waiting for the last predictions")
-            await unless(self._drained(feeder), *ends)
-        self.latest = await asyncio.to_thread(scrape, url)
-        self.step("Stopping")
-        return self._summary(feeder)
+            stage.ended = time.monotonic()
+            stage.step("Waiting for the last predictions")
+            await unless(self._drained(), *ends)
+        stage.latest = await asyncio.to_thread(scrape, url)
+        stage.step("Stopping")
+        return stage.summary()
 
     async def _started(self, worker: WorkerProcess, feeder: Feeder) -> str:
         """Preload while the worker starts; its address."""
         await feeder.pour(self.market.history)
-        self.preloaded = feeder.sent
-        await self._bounded(until(lambda: worker.address is not None, _START_SECONDS), worker)
-        assert worker.address is not None
-        return worker.address
-
-    async def _caught_up(self, worker: WorkerProcess) -> None:
-        """Wait until the worker has answered all of the history."""
-        self.step(f"The worker reads {self.preloaded:,} candles of history")
-        await self._bounded(
-            until(lambda: self.tally.has_answered(self.market.last), _CATCH_UP_SECONDS), worker
-        )
-
-    async def _bounded(self, waiting: Awaitable[None], worker: WorkerProcess) -> None:
-        try:
-            await waiting
-        except TimeoutError:
-            words = worker.last_words()
-            raise StreamLstmError(f"the worker does not get ready. Its last words:\n{words}") from None
-
-    async def _begin(self, url: str) -> None:
-        """From here on it is the play that counts."""
-        self.before = self.latest = await asyncio.to_thread(scrape, url)
-        self.tally.begin(max(self.market.last.values()))
-        self.began = time.monotonic()
+        self.stage.preloaded = feeder.sent
+        self.stage.played = lambda: feeder.sent - self.stage.preloaded
+        return await self.stage.address(worker)
 
     async def _played(self, feeder: Feeder) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.wanted.seconds):
                 await feeder.play(self.market.play, self.wanted.speed)
 
-    async def _drained(self, feeder: Feeder) -> None:
+    async def _drained(self) -> None:
         """Wait until all that was played is answered, or for as long as may be."""
+        stage = self.stage
         with suppress(TimeoutError):
-            await until(lambda: self.tally.answered >= feeder.sent - self.preloaded, _DRAIN_SECONDS)
+            await until(lambda: stage.tally.answered >= stage.played(), _DRAIN_SECONDS)
         await asyncio.sleep(_SETTLE_SECONDS)  # the scores of the last candle come by another topic
-
-    async def _refreshing(self, url: str, feeder: Feeder) -> None:
-        while True:
-            with suppress(StreamLstmError):  # a worker that dies is noticed elsewhere
-                if self.began is not None:
-                    self.latest = await asyncio.to_thread(scrape, url)
-            self.viewer.refresh(self._summary(feeder))
-            await asyncio.sleep(_REFRESH_SECONDS)
-
-    async def _listening(self, connection: KafkaConnection) -> None:
-        """Offer everything that the worker says to whoever counts and whoever watches."""
-        async with Tail(connection, {name: name for name in PRODUCED}, "beginning") as tail:
-            async for batch in tail:
-                for topic, record in batch:
-                    self.tally.offer(topic, record.value)
-                    self.viewer.offer(topic, record.value, record.headers)
-
-    def _summary(self, feeder: Feeder) -> Summary:
-        tally, played = self.tally, self.latest.since(self.before)
-        now = self.ended or time.monotonic()
-        quantiles = {name: played.quantile(level) for name, level in _LEVELS.items()}
-        return Summary(
-            seconds=round(now - (self.began or now), 3),
-            preloaded=self.preloaded,
-            candles=feeder.sent - self.preloaded,
-            predictions=tally.predictions.total(),
-            scores=tally.scores.total(),
-            trainings=tally.trainings,
-            dead_letters=tally.dead_letters,
-            latency_ms={name: s if s is None else round(s * 1000, 3) for name, s in quantiles.items()},
-            coverage={horizon: round(share, 4) for horizon, share in tally.coverage().items()},
-            models={"lstm": 0, "hybrid": 0} | tally.predictions,
-        )
 
 
 def _settings(connection: KafkaConnection, folder: Path) -> dict[str, object]:

@@ -259,6 +259,25 @@ class Prediction(Section):
     """Horizons that are longer than this many candles are left out for a series."""
 
 
+class Exchange(Section):
+    """How `bootstrap`, `feed` and `live` read an exchange."""
+
+    url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+\S*$")
+    """Asked instead of the exchange's own servers, by HTTP and WebSocket: a mirror, or a stand-in for tests.
+    Its paths begin with the host that they stand for. Not set, the exchange itself."""
+    names: Literal["id", "unified"] = "id"
+    """Symbols as the exchange itself writes them (`BTCUSDT`), as in its dumps and streams, or as ccxt does
+    (`BTC/USDT`), which tells spot from futures."""
+    stream: Literal["auto", "rest"] = "auto"
+    """Forming candles from the exchange's WebSocket where it has one, or always by asking."""
+    forming_every: Duration = 30.0
+    """How often the forming candle of a series is published at most; with 0 only closed ones are."""
+    settle: Timeout = 10.0
+    """How long after its close a candle is waited for that the exchange leaves out, or shows no later one."""
+    timeout: Timeout = 10.0
+    """How long one request may take."""
+
+
 class Dlq(Section):
     """Dead letters."""
 

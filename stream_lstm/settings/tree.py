@@ -16,6 +16,7 @@ from stream_lstm.settings.sections import (
     Closing,
     Control,
     Dlq,
+    Exchange,
     Gaps,
     History,
     Http,
@@ -94,6 +95,7 @@ class Settings(Section):
     gaps: Gaps = Gaps()
     prediction: Prediction = Prediction()
     dlq: Dlq = Dlq()
+    exchange: Exchange = Exchange()
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:

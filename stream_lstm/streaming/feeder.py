@@ -1,18 +1,19 @@
-"""Publishes closed candles: as fast as Kafka takes them, or paced like a market that runs faster.
+"""Publishes candles: closed ones as fast as Kafka takes them, or paced like a market that runs faster.
 
-Every record's timestamp is the close time of its candle, so that event time confirms the flag.
+Every record's timestamp is the close time of its candle, so that event time confirms the flag. That of a
+forming one is its open time: a later one could close, by the partition clock, what others have not closed.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
 
 from stream_lstm.candles.encode import canonical
 from stream_lstm.candles.moments import Moment
-from stream_lstm.candles.series import Closed
+from stream_lstm.candles.series import Closed, Update
 from stream_lstm.errors import BrokerError, PartitionLost
 from stream_lstm.streaming.batch_producer import BatchProducer
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
@@ -83,7 +84,11 @@ class Feeder:
         """
         candles = chain.from_iterable(moments)
         while batch := list(islice(candles, _BATCH)):
-            await self._send(batch)
+            await self.put(batch)
+
+    async def put(self, candles: Sequence[Closed | Update]) -> None:
+        """Send these, closed or forming, in one batch. Raises `BrokerError` like `pour`."""
+        await self._send(candles)
 
     async def play(self, moments: Iterable[Moment], speed: float) -> None:
         """Send `speed` moments a second: with series of one interval, so many candles of each.
@@ -108,9 +113,9 @@ class Feeder:
         seconds = max(seconds, following[0].close_ms / 1000 - time.time())
         await asyncio.sleep(min(seconds, _LONGEST_SLEEP_SECONDS))
 
-    async def _send(self, candles: list[Closed]) -> None:
+    async def _send(self, candles: Sequence[Closed | Update]) -> None:
         records = [
-            Record(CANDLES, candle.series.symbol.encode(), canonical(candle), (), candle.close_ms)
+            Record(CANDLES, candle.series.symbol.encode(), canonical(candle), (), _record_ms(candle))
             for candle in candles
         ]
         sending = asyncio.ensure_future(self._producer.send(records, Deadline(_SEND_SECONDS)))
@@ -129,6 +134,11 @@ class Feeder:
             ) from error
         self.sent += len(candles)
         self._progress(self.sent)
+
+
+def _record_ms(candle: Closed | Update) -> int:
+    is_forming = isinstance(candle, Update) and not candle.closed
+    return candle.open_ms if is_forming else candle.close_ms
 
 
 def _has_closed(moment: Moment) -> bool:

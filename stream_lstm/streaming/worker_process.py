@@ -21,11 +21,12 @@ _TOLD_LINES: Final = 15
 class WorkerProcess:
     """Runs from the `async with` to its end, and never longer than this process.
 
-    `settings` are those that differ from the defaults, by name.
+    `settings` are those that differ from the defaults, by name; they go over those of a `config` file.
     """
 
-    def __init__(self, settings: Mapping[str, object], log: Path) -> None:
+    def __init__(self, settings: Mapping[str, object], log: Path, config: Path | None = None) -> None:
         self.log = log
+        self._config = config
         self._settings = settings
         self._process: BoundProcess | None = None
 
@@ -39,6 +40,8 @@ class WorkerProcess:
     def start(self) -> None:
         """Start it, once; for those who do not know with which `async with` it will end."""
         command = [sys.executable, "-m", "stream_lstm", "run"]
+        if self._config is not None:
+            command += ["--config", str(self._config)]
         for name, value in self._settings.items():
             text = value if isinstance(value, str) else json.dumps(value)
             command += ["--set", f"{name}={text}"]

@@ -3,7 +3,7 @@ from io import StringIO
 from rich.console import Console
 
 from stream_lstm.demo.screen import Screen
-from stream_lstm.demo.show import Summary
+from stream_lstm.demo.stage import Summary
 
 SUMMARY = Summary(
     seconds=1.0,
