@@ -24,6 +24,7 @@ _LISTENERS = {
     "TLS": "SSL",
     "MTLS": "SSL",
     "EXPIRED": "SSL",
+    "ELSEWHERE": "SSL",
 }
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 _PLAIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
@@ -83,7 +84,9 @@ def secured_kafka(folder: Path) -> Iterator[Secured]:
 
 def _properties(ports: dict[str, int], ca: Path, broker: Path, expired: Path) -> dict[str, str]:
     listeners = "".join(f",{name}://127.0.0.1:{port}" for name, port in ports.items())
-    advertised = "".join(f",{name}://localhost:{port}" for name, port in ports.items())
+    # One sends its clients on to a name that is not in its certificate.
+    hosts = {name: "127.0.0.1" if name == "ELSEWHERE" else "localhost" for name in ports}
+    advertised = "".join(f",{name}://{hosts[name]}:{port}" for name, port in ports.items())
     protocols = "".join(f",{name}:{protocol}" for name, protocol in _LISTENERS.items())
     sasl = "sasl.jaas.config"
     return {

@@ -1,6 +1,6 @@
 """Why a client cannot start: aiokafka says "unable to bootstrap" for all that can be wrong with a connection.
 
-So we go the same way once more, to each bootstrap server, and look at what is met there.
+So we go the same way once more, to each broker that is known, and look at what is met there.
 """
 
 import asyncio
@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaConnectionError,
     KafkaError,
+    NodeNotReadyError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
@@ -27,6 +28,7 @@ _WAYS: Final = (
     *("client_id", "request_timeout_ms", "ssl_context", "security_protocol", "sasl_mechanism"),
     *("sasl_plain_username", "sasl_plain_password", "sasl_oauth_token_provider"),
 )
+_CLOSE_SECONDS: Final = 1.0
 _EXPIRED, _NOT_YET, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64
 """Verify codes of X.509, as OpenSSL numbers them."""
 
@@ -41,10 +43,11 @@ class Diagnosis(NamedTuple):
 async def of_start(client: Any, error: KafkaError, seconds: float) -> Diagnosis:
     """What an error at a client's start was about, looked for in `seconds`."""
     wire = getattr(client, "_client", None) or getattr(client, "client", None)
-    if not isinstance(error, KafkaConnectionError) or not isinstance(wire, AIOKafkaClient):
+    unreached = isinstance(error, KafkaConnectionError | NodeNotReadyError)
+    if not unreached or not isinstance(wire, AIOKafkaClient):
         return Diagnosis(str(error), False)
     met = []
-    for host, port, _ in wire.hosts:
+    for host, port in _brokers(wire):
         try:
             async with asyncio.timeout(seconds):
                 found = await _met(wire, host, port)
@@ -57,20 +60,34 @@ async def of_start(client: Any, error: KafkaError, seconds: float) -> Diagnosis:
     return Diagnosis(told or str(error), bool(final))
 
 
+def _brokers(wire: AIOKafkaClient) -> list[tuple[str, int]]:
+    """The bootstrap servers, and the brokers that those have named: a client is sent on to them."""
+    first = [(host, port) for host, port, _ in wire.hosts]
+    return [*dict.fromkeys([*first, *((node.host, node.port) for node in wire.cluster.brokers())])]
+
+
 async def _met(wire: AIOKafkaClient, host: str, port: int) -> Diagnosis | None:
     """What a connection to one broker meets; None if it answers."""
-    connection = None
+    connection = AIOKafkaConnection(host, port, **_way(wire))
     try:
-        connection = await create_conn(host, port, **_way(wire))
+        await connection.connect()
         await connection.send(MetadataRequest([]))
     except UnsupportedSaslMechanismError:
         return Diagnosis(await _other_mechanism(wire, host, port), True)
     except (OSError, KafkaError) as error:  # TimeoutError is an OSError
         return _understood(error, wire, host)
     finally:
-        if connection is not None:
-            connection.close()
+        await _disconnect(connection)
     return None
+
+
+async def _disconnect(connection: AIOKafkaConnection) -> None:
+    """Close without the good-byes of TLS, which a broker that has hung up does not answer."""
+    closed, protocol = connection.close(), connection._protocol
+    if protocol is not None:
+        if protocol._transport is not None:
+            protocol._transport.abort()
+        await asyncio.wait({closed}, timeout=_CLOSE_SECONDS)
 
 
 def _way(wire: AIOKafkaClient) -> dict[str, Any]:
@@ -171,15 +188,14 @@ async def _offered(wire: AIOKafkaClient, host: str, port: int) -> list[str]:
     """The mechanisms that a broker names to those who have not said yet who they are."""
     protocol = wire._security_protocol.removeprefix("SASL_")
     way = _way(wire) | {"security_protocol": "SSL" if protocol == "SSL" else "PLAINTEXT"}
-    connection = None
+    connection = AIOKafkaConnection(host, port, **way)
     try:
-        connection = await create_conn(host, port, **way)
+        await connection.connect()
         answer = await connection.send(SaslHandShakeRequest(wire._sasl_mechanism))
     except (OSError, KafkaError):
         return []
     finally:
-        if connection is not None:
-            connection.close()
+        await _disconnect(connection)
     return sorted(answer.enabled_mechanisms)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import importlib
 import inspect
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -195,6 +196,9 @@ class _Endpoint:
             ) from None
         except (OSError, HTTPException) as error:  # URLError too, whose reason is what has happened
             why = getattr(error, "reason", error)
+            if isinstance(why, ssl.SSLCertVerificationError):
+                told = f"{host} shows a certificate that is not trusted ({why.verify_message})"
+                raise TokenRefused(f"{told}: SSL_CERT_FILE may name its CA") from None
             raise TokenUnavailable(f"{host} cannot be reached: {why}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise TokenRefused(f"{host} gives no JSON with an access_token: is oauth_url right?") from None

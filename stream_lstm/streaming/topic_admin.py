@@ -11,13 +11,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     KafkaError,
+    NodeNotReadyError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     for_code,
 )
 
 from stream_lstm.errors import BrokerError, TopicMissing
-from stream_lstm.streaming import acls
+from stream_lstm.streaming import acls, diagnosis
 from stream_lstm.streaming.connection import Deadline, KafkaConnection, bounded_stop, start_with_backoff
 from stream_lstm.streaming.refusals import cause
 from stream_lstm.streaming.topics import TopicNames, TopicSpec, whole
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 CREATE_COMMAND: Final = "stream-lstm topics create"
 _STOP_SECONDS: Final = 3.0
+_LOOK_SECONDS: Final = 3.0
 _PAUSE_SECONDS: Final = 0.05
 
 
@@ -137,6 +139,8 @@ async def asking(
             yield admin
     except (KafkaError, TimeoutError) as error:
         told = cause(error, on_topics="Describe")
+        if isinstance(error, NodeNotReadyError):  # a broker that is known, and cannot be connected to
+            told = (await diagnosis.of_start(admin, error, _LOOK_SECONDS)).told
         raise BrokerError(f"cannot {what} at {connection.bootstrap_servers}: {told}") from error
     finally:
         await bounded_stop(admin, _STOP_SECONDS)
