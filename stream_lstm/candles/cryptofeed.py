@@ -1,7 +1,7 @@
 """cryptofeed's ``CandlesKafka``: seconds, for Bybit ms, and a flag that is wrong for many exchanges.
 
 OKX's is the volume, so true of every forming bar: it counts from the bar's end on. Bybit's stands under
-``trades``. Exchanges without a flag say false for ever; `candles.closing` takes a flag as a confirmation only.
+``trades``. Exchanges without a flag say false for ever; `candles.closing` lets a flag only confirm.
 """
 
 from collections.abc import Iterator
