@@ -1,13 +1,14 @@
 """cryptofeed's ``CandlesKafka``: seconds, for Bybit ms, and a flag that is wrong for many exchanges.
 
-OKX's is the volume, so true of every forming bar: it is not read. Bybit's stands under ``trades``.
-Exchanges without a flag say false for ever; `candles.closing` takes a flag as a confirmation only.
+OKX's is the volume, so true of every forming bar: it counts from the bar's end on. Bybit's stands under
+``trades``. Exchanges without a flag say false for ever; `candles.closing` lets a flag only confirm.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from stream_lstm.candles.formats import Format, Message, Raw
+from stream_lstm.candles.units import milliseconds
 
 
 def _recognises(message: Message) -> bool:
@@ -17,6 +18,8 @@ def _recognises(message: Message) -> bool:
 def _read(message: Message) -> Iterator[Raw]:
     get = message.get
     received = get("receipt_timestamp")
+    if received is None:
+        received = get("timestamp")
     yield Raw(
         get("exchange"),
         get("symbol"),
@@ -27,17 +30,18 @@ def _read(message: Message) -> Iterator[Raw]:
         get("low"),
         get("close"),
         get("volume"),
-        _flag(message),
-        get("timestamp") if received is None else received,
+        _flag(message, received),
+        received,
     )
 
 
-def _flag(message: Message) -> Any:
-    exchange, trades = message.get("exchange"), message.get("trades")
-    if exchange == "OKX":
-        return None
+def _flag(message: Message, received: Any) -> Any:
+    closed, trades = message.get("closed"), message.get("trades")
+    if message.get("exchange") == "OKX":
+        ended = received is not None and milliseconds(received) >= milliseconds(message["stop"])
+        return closed if ended else None
     # No exchange counts trades in true and false.
-    return trades if type(trades) is bool else message.get("closed")
+    return trades if type(trades) is bool else closed
 
 
 CRYPTOFEED = Format("cryptofeed", _recognises, _read)

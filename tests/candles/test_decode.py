@@ -36,6 +36,8 @@ EXCHANGES = {
     **{"canonical": "binance", "cryptofeed": "coinbase", "platform": "binance", "kraken-v1": "kraken"}
 }
 
+ENDED = (OPEN_MS + STEP_MS) / 1_000
+
 REASONS = {value for name, value in vars(reasons).items() if name.isupper()}
 
 
@@ -190,7 +192,15 @@ def test_a_table_row_in_snake_case_is_a_canonical_candle() -> None:
     ("said", "flag"),
     [
         ({"exchange": "BINANCE", "closed": False, "trades": 7}, False),
-        ({"exchange": "OKX", "closed": True, "trades": None}, None),
+        ({"exchange": "OKX", "closed": True, "trades": None, "receipt_timestamp": ENDED - 0.1}, None),
+        (
+            {"exchange": "OKX", "closed": True, "trades": None, "stop": ENDED, "receipt_timestamp": ENDED},
+            True,
+        ),
+        (
+            {"exchange": "OKX", "closed": True, "stop": ENDED, "timestamp": None, "receipt_timestamp": None},
+            None,
+        ),
         ({"exchange": "BYBIT", "closed": False, "trades": True}, True),
         ({"exchange": "BYBIT", "closed": False, "trades": False}, False),
         ({"exchange": "KRAKEN", "closed": False, "trades": 7}, False),

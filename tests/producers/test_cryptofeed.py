@@ -51,7 +51,7 @@ FEEDS = {
     "BYBIT": ("BTC-USDT-PERP", "BTCUSDT", "wss://stream.bybit.com/v5/public/linear"),
     "KRAKEN": ("BTC-USD", "XBT/USD", ""),
 }
-FLAGGED = {"BINANCE", "BYBIT"}
+FLAGGED = {"BINANCE", "OKX", "BYBIT"}
 
 
 @pytest.fixture
