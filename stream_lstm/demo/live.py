@@ -178,7 +178,7 @@ class _Live:
         self.stage.step("Starting the worker")
         target = Target(connection, topic)
         async with (
-            WorkerProcess(given, folder / "worker.log", config) as worker,
+            WorkerProcess(given, _fresh_log(folder), config) as worker,
             watching(worker.ended(), self.stage.listening(connection, names)) as failures,
         ):
             return await self._perform(worker, target, failures)
@@ -260,6 +260,13 @@ class _Live:
             ready_seconds=self.ready_seconds,
             trained_seconds=self.trained_seconds,
         )
+
+
+def _fresh_log(folder: Path) -> Path:
+    """Where the worker's log goes, without what the one before it has said: its address is read there."""
+    log = folder / "worker.log"
+    log.unlink(missing_ok=True)
+    return log
 
 
 def input_topic(settings: Settings, named: str | None = None) -> str:

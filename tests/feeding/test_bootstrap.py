@@ -51,6 +51,7 @@ async def test_what_is_there_is_not_written_again_and_gaps_are_filled(scene: Sce
     assert any("holds newer candles" in line for line in scene.said)
 
 
+@pytest.mark.slow
 async def test_cut_off_in_the_middle_and_called_again_nothing_is_missing_or_twice(scene: Scene) -> None:
     for seconds in (0.15, 0.25, 0.35):
         scene.exchange.page = 100

@@ -145,6 +145,7 @@ async def test_a_late_correction_is_published_again(scene: Scene) -> None:
     await check(scene, listings, corrected=1)
 
 
+@pytest.mark.slow
 async def test_a_candle_that_the_exchange_has_not_is_passed_over_and_said(scene: Scene) -> None:
     await loaded(scene, 20)
     now_ms = scene.exchange.clock.now_ms()
