@@ -16,7 +16,8 @@ from stream_lstm.errors import SettingsError, VenueError
 from stream_lstm.exchange.markets import Listing
 from stream_lstm.exchange.venue import Venue
 from stream_lstm.feeding.bootstrap import Target, from_exchange
-from stream_lstm.feeding.feed import Feed, Manner
+from stream_lstm.feeding.choices import input_topic, manner_of
+from stream_lstm.feeding.feed import Feed
 from stream_lstm.settings import Settings
 from stream_lstm.settings.tree import DEFAULT
 from stream_lstm.streaming import topic_admin
@@ -200,15 +201,10 @@ class _Live:
     async def _perform(
         self, worker: WorkerProcess, target: Target, failures: "list[asyncio.Task[None]]"
     ) -> Outcome:
-        stage, exchange = self.stage, self.settings.exchange
+        stage = self.stage
         last = await unless(self._history(target), *failures, self.stopped)
         url = await unless(stage.address(worker), *failures, self.stopped)
-        manner = Manner(
-            settle_ms=round(exchange.settle * 1000),
-            forming_ms=round(exchange.forming_every * 1000),
-            stream=exchange.stream == "auto",
-        )
-        feed = Feed(target, self.venue, self.listings, manner, stage.step)
+        feed = Feed(target, self.venue, self.listings, manner_of(self.settings), stage.step)
         stage.played = lambda: feed.fed.closed
         async with watching(stage.refreshing(url), feed.run()) as view:
             ends = [*failures, *view]
@@ -267,11 +263,3 @@ def _fresh_log(folder: Path) -> Path:
     log = folder / "worker.log"
     log.unlink(missing_ok=True)
     return log
-
-
-def input_topic(settings: Settings, named: str | None = None) -> str:
-    """The topic that candles are written to: `named`, or the first of the inputs. Raises `SettingsError`."""
-    topic = named or next((each.topic for each in settings.inputs if each.topic is not None), None)
-    if topic is None:
-        raise SettingsError("`inputs` has only patterns: say with --topic which topic is to be filled")
-    return topic

@@ -10,7 +10,8 @@ import pytest
 from stream_lstm.errors import SettingsError, TopicMissing
 from stream_lstm.exchange.markets import Listing
 from stream_lstm.feeding.bootstrap import Target, from_exchange
-from stream_lstm.feeding.feed import Feed, Manner
+from stream_lstm.feeding.feed import Feed
+from stream_lstm.feeding.tending import Manner
 from tests.feeding.conftest import STEP, Scene
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
