@@ -166,8 +166,8 @@ def _quiet() -> None:
 
 
 def _target(settings: Settings, named: str | None) -> "Target":
-    from stream_lstm.feeding.choices import input_topic
     from stream_lstm.feeding.bootstrap import Target
+    from stream_lstm.feeding.choices import input_topic
     from stream_lstm.settings.inputs import pin_of
     from stream_lstm.streaming.assembly import connection_of
 

@@ -19,6 +19,7 @@ from stream_lstm.feeding.bootstrap import Target, from_exchange
 from stream_lstm.feeding.choices import input_topic, manner_of
 from stream_lstm.feeding.feed import Feed
 from stream_lstm.settings import Settings
+from stream_lstm.settings.inputs import pin_of
 from stream_lstm.settings.tree import DEFAULT
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
@@ -177,7 +178,7 @@ class _Live:
         names, topic = TopicNames(self.settings.topics.prefix), input_topic(self.settings)
         await self._make_topics(connection, names, topic)
         self.stage.step("Starting the worker")
-        target = Target(connection, topic)
+        target = Target(connection, topic, pin_of(self.settings.inputs, topic))
         async with (
             WorkerProcess(given, _fresh_log(folder), config) as worker,
             watching(worker.ended(), self.stage.listening(connection, names)) as failures,
