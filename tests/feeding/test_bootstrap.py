@@ -84,6 +84,7 @@ async def test_files_are_loaded_once(scene: Scene, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 async def test_a_killed_command_goes_on_when_it_is_called_again(scene: Scene, number: signal.Signals) -> None:
     """The command itself, by wall clock: the exchange's time is ours."""
@@ -100,7 +101,7 @@ async def test_a_killed_command_goes_on_when_it_is_called_again(scene: Scene, nu
     process = await asyncio.create_subprocess_exec(
         *command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while exchange.asked["klines"] < 32:  # the first window is written by then, the second is not  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     os.kill(process.pid, number)
