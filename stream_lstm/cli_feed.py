@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # Kafka's client and ccxt take a while to import, and most co
     from stream_lstm.exchange.markets import Listing
     from stream_lstm.exchange.venue import Venue
     from stream_lstm.feeding.bootstrap import Loaded, Target
-    from stream_lstm.feeding.feed import Fed
+    from stream_lstm.feeding.tending import Fed
 
 _PATIENCE_S = 300.0
 
@@ -166,8 +166,8 @@ def _quiet() -> None:
 
 
 def _target(settings: Settings, named: str | None) -> "Target":
-    from stream_lstm.demo.live import input_topic
     from stream_lstm.feeding.bootstrap import Target
+    from stream_lstm.feeding.choices import input_topic
     from stream_lstm.settings.inputs import pin_of
     from stream_lstm.streaming.assembly import connection_of
 
@@ -218,15 +218,11 @@ async def _from_exchange(
 async def _feed(
     settings: Settings, target: "Target", exchange: str, symbols: list[str], interval: str
 ) -> "Fed":
-    from stream_lstm.feeding.feed import Fed, Feed, Manner
+    from stream_lstm.feeding.choices import manner_of
+    from stream_lstm.feeding.feed import Feed
+    from stream_lstm.feeding.tending import Fed
     from stream_lstm.streaming.ends import Stopped, signals, told, unless, watching
 
-    chosen = settings.exchange
-    manner = Manner(
-        settle_ms=round(chosen.settle * 1000),
-        forming_ms=round(chosen.forming_every * 1000),
-        stream=chosen.stream == "auto",
-    )
     fed = Fed()
     with signals() as stop, suppress(Stopped):
         async with watching(told(stop)) as (stopped,):
@@ -234,7 +230,8 @@ async def _feed(
             venue = _venue(settings, exchange, float("inf"))
             await unless(venue.__aenter__(), stopped)
             try:
-                feeding = Feed(target, venue, _find(venue, settings, symbols, interval), manner, warn)
+                listings = _find(venue, settings, symbols, interval)
+                feeding = Feed(target, venue, listings, manner_of(settings), warn)
                 fed = feeding.fed
                 await unless(feeding.run(), stopped)
             finally:

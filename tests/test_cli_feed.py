@@ -58,6 +58,7 @@ async def test_feed_says_what_it_does_and_stops_cleanly(
     assert "feeds 1 series of binance" in said
 
 
+@pytest.mark.slow
 async def test_a_wrong_symbol_is_one_line_with_what_comes_near(application: Application) -> None:
     async with Standin() as exchange:
         words = ("--exchange", "binance", "--exchange-url", exchange.url, "--symbols", "BTC/USD")

@@ -16,8 +16,10 @@ from stream_lstm.errors import SettingsError, VenueError
 from stream_lstm.exchange.markets import Listing
 from stream_lstm.exchange.venue import Venue
 from stream_lstm.feeding.bootstrap import Target, from_exchange
-from stream_lstm.feeding.feed import Feed, Manner
+from stream_lstm.feeding.choices import input_topic, manner_of
+from stream_lstm.feeding.feed import Feed
 from stream_lstm.settings import Settings
+from stream_lstm.settings.inputs import pin_of
 from stream_lstm.settings.tree import DEFAULT
 from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.connection import Deadline, KafkaConnection
@@ -176,9 +178,9 @@ class _Live:
         names, topic = TopicNames(self.settings.topics.prefix), input_topic(self.settings)
         await self._make_topics(connection, names, topic)
         self.stage.step("Starting the worker")
-        target = Target(connection, topic)
+        target = Target(connection, topic, pin_of(self.settings.inputs, topic))
         async with (
-            WorkerProcess(given, folder / "worker.log", config) as worker,
+            WorkerProcess(given, _fresh_log(folder), config) as worker,
             watching(worker.ended(), self.stage.listening(connection, names)) as failures,
         ):
             return await self._perform(worker, target, failures)
@@ -200,15 +202,10 @@ class _Live:
     async def _perform(
         self, worker: WorkerProcess, target: Target, failures: "list[asyncio.Task[None]]"
     ) -> Outcome:
-        stage, exchange = self.stage, self.settings.exchange
+        stage = self.stage
         last = await unless(self._history(target), *failures, self.stopped)
         url = await unless(stage.address(worker), *failures, self.stopped)
-        manner = Manner(
-            settle_ms=round(exchange.settle * 1000),
-            forming_ms=round(exchange.forming_every * 1000),
-            stream=exchange.stream == "auto",
-        )
-        feed = Feed(target, self.venue, self.listings, manner, stage.step)
+        feed = Feed(target, self.venue, self.listings, manner_of(self.settings), stage.step)
         stage.played = lambda: feed.fed.closed
         async with watching(stage.refreshing(url), feed.run()) as view:
             ends = [*failures, *view]
@@ -262,9 +259,8 @@ class _Live:
         )
 
 
-def input_topic(settings: Settings, named: str | None = None) -> str:
-    """The topic that candles are written to: `named`, or the first of the inputs. Raises `SettingsError`."""
-    topic = named or next((each.topic for each in settings.inputs if each.topic is not None), None)
-    if topic is None:
-        raise SettingsError("`inputs` has only patterns: say with --topic which topic is to be filled")
-    return topic
+def _fresh_log(folder: Path) -> Path:
+    """Where the worker's log goes, without what the one before it has said: its address is read there."""
+    log = folder / "worker.log"
+    log.unlink(missing_ok=True)
+    return log

@@ -19,7 +19,8 @@ from stream_lstm.streaming.topics import TopicNames
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 START_SECONDS: Final = 60.0
-_CATCH_UP_SECONDS: Final = 120.0
+_STILL_SECONDS: Final = 120.0
+"""A worker that answers nothing for so long is not going to."""
 _REFRESH_SECONDS: Final = 0.5
 _LEVELS: Final = {"p50": 0.5, "p99": 0.99}
 
@@ -80,9 +81,20 @@ class Stage:
         return worker.address
 
     async def caught_up(self, worker: WorkerProcess, last: Mapping[SeriesKey, int]) -> None:
-        """Wait until the worker has answered each series' candle that closes then, or a later one."""
+        """Wait until the worker has answered each series' candle that closes then, or a later one.
+
+        For as long as it goes forward. Raises `StreamLstmError` if it stands still.
+        """
         self.step(f"The worker reads {self.preloaded:,} candles of history")
-        await self._bounded(until(lambda: self.tally.has_answered(last), _CATCH_UP_SECONDS), worker)
+        tally, told = self.tally, 0
+        while not tally.has_answered(last):
+            seen = tally.answered
+            await self._bounded(until(lambda: tally.answered != seen, _STILL_SECONDS), worker)  # noqa: B023
+            if (tenth := tally.answered * 10 // max(self.preloaded, 1)) != told:
+                told = tenth
+                self.step(
+                    f"The worker has answered {tally.answered:,} of {self.preloaded:,} candles of history"
+                )
 
     async def begin(self, url: str, mark_ms: int) -> None:
         """From here on it is the play that counts: what closes after `mark_ms`."""

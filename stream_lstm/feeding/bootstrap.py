@@ -28,6 +28,9 @@ _ANSWER_SECONDS: Final = 30.0
 _AT_ONCE: Final = 200_000
 """Candles of all series that are held in memory at a time."""
 _FEWEST: Final = 100
+"""Candles of a series that are asked for at a time, however many series there are."""
+_BATCH: Final = 2_000
+"""Candles of files that are written at a time."""
 
 Progress = Callable[[int, int | None], None]
 """Told how many of the wanted candles are in the topic, and how many are wanted."""
@@ -81,24 +84,23 @@ async def from_files(
     Returns when it is in the log, with what came of each series. `warn` is told, before anything is
     written, what will not have the effect that one may expect. Raises `BrokerError`, and `TopicMissing`.
     """
-    cut = [_cut(file, now_ms, candles) for file in files]
-    steps = {SeriesKey(exchange.lower(), file.symbol, file.interval): file.step_ms for file in cut}
+    exchange = exchange.lower()
+    cut = [file for file in (_cut(file, now_ms, candles) for file in files) if len(file.open_ms)]
+    steps: dict[SeriesKey, int] = {}
     stretches: dict[SeriesKey, Stretch] = {}
-    for series, file in zip(
-        (SeriesKey(exchange.lower(), f.symbol, f.interval) for f in cut), cut, strict=True
-    ):
-        if len(file.open_ms):
-            first, stop = int(file.open_ms[0]), int(file.open_ms[-1]) + file.step_ms
-            known = stretches.get(series, Stretch(first, stop))
-            stretches[series] = Stretch(min(first, known.start_ms), max(stop, known.stop_ms))
+    for file in cut:
+        series = SeriesKey(exchange, file.symbol, file.interval)
+        stretch = Stretch(int(file.open_ms[0]), int(file.open_ms[-1]) + file.step_ms)
+        steps[series] = file.step_ms
+        stretches[series] = _covering(stretch, stretches.get(series, stretch))
     plan = await _plan(target, stretches, steps, now_ms, warn)
-    moments = of_files([file for file in cut if len(file.open_ms)], exchange.lower())
+    moments = of_files(cut, exchange)
     async with Feeder(target.connection, target.topic) as feeder:
         tally = _Tally(plan, progress)
         batch: list[Closed] = []
         for moment in moments:
             batch += [candle for candle in moment if tally.is_missing(candle)]
-            if len(batch) >= _FEWEST * 20:
+            if len(batch) >= _BATCH:
                 await tally.pour(feeder, batch)
                 batch = []
         await tally.pour(feeder, batch)
@@ -127,6 +129,10 @@ async def from_exchange(
         async for batch in _pages(venue, [one for one in listings if one.series in plan], plan):
             await tally.pour(feeder, [candle for candle in batch if tally.is_missing(candle)])
     return tally.end()
+
+
+def _covering(one: Stretch, other: Stretch) -> Stretch:
+    return Stretch(min(one.start_ms, other.start_ms), max(one.stop_ms, other.stop_ms))
 
 
 def _cut(file: CandleFile, now_ms: int, candles: int | None) -> CandleFile:
@@ -211,7 +217,7 @@ async def _pages(
     if not begins:
         return
     step_ms = listings[0].step_ms
-    window = max(_FEWEST, min(*(venue.page(one) for one in listings), _AT_ONCE // len(listings), 10**9))
+    window = max(_FEWEST, min([*(venue.page(one) for one in listings), _AT_ONCE // len(listings)]))
     at_ms, stop_ms = min(begins), max(one.stretch.stop_ms for one in plan.values())
     while at_ms < stop_ms:
         at_ms += window * step_ms

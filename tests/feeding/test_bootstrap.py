@@ -51,6 +51,7 @@ async def test_what_is_there_is_not_written_again_and_gaps_are_filled(scene: Sce
     assert any("holds newer candles" in line for line in scene.said)
 
 
+@pytest.mark.slow
 async def test_cut_off_in_the_middle_and_called_again_nothing_is_missing_or_twice(scene: Scene) -> None:
     for seconds in (0.15, 0.25, 0.35):
         scene.exchange.page = 100
@@ -83,6 +84,7 @@ async def test_files_are_loaded_once(scene: Scene, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 async def test_a_killed_command_goes_on_when_it_is_called_again(scene: Scene, number: signal.Signals) -> None:
     """The command itself, by wall clock: the exchange's time is ours."""
@@ -99,7 +101,7 @@ async def test_a_killed_command_goes_on_when_it_is_called_again(scene: Scene, nu
     process = await asyncio.create_subprocess_exec(
         *command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while exchange.asked["klines"] < 32:  # the first window is written by then, the second is not  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     os.kill(process.pid, number)

@@ -10,7 +10,8 @@ import pytest
 from stream_lstm.errors import SettingsError, TopicMissing
 from stream_lstm.exchange.markets import Listing
 from stream_lstm.feeding.bootstrap import Target, from_exchange
-from stream_lstm.feeding.feed import Feed, Manner
+from stream_lstm.feeding.feed import Feed
+from stream_lstm.feeding.tending import Manner
 from tests.feeding.conftest import STEP, Scene
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
@@ -145,6 +146,7 @@ async def test_a_late_correction_is_published_again(scene: Scene) -> None:
     await check(scene, listings, corrected=1)
 
 
+@pytest.mark.slow
 async def test_a_candle_that_the_exchange_has_not_is_passed_over_and_said(scene: Scene) -> None:
     await loaded(scene, 20)
     now_ms = scene.exchange.clock.now_ms()
