@@ -107,7 +107,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         partitions=partitions,
         control=names.control,
     )
-    outbox = Outbox(encoder=encoder, publisher=publisher)
+    outbox = Outbox(encoder=encoder, publisher=publisher, telemetry=telemetry)
     commands = _commands(settings, roles, outbox, trainer, checkpointer, claims, worker_id)
     info = {"group": settings.kafka.group, "instance": worker_id, "assignor": ASSIGNOR}
     metrics.consumer.info.info(info)
