@@ -20,7 +20,6 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
     DataSourceRef,
-    DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
     GridPos,
@@ -131,9 +130,6 @@ def candles(title: str, why: str, *queries: Query) -> candlestick.Panel:
         .candle_style(CandleStyle.CANDLES)
         .fields(candlestick.CandlestickFieldMap().open("open").high("high").low("low").close("close"))
         .legend(_legend())
-        .with_transformation(
-            DataTransformerConfig(id_val="joinByField", options={"byField": "Time", "mode": "outer"})
-        )
     )
     return _told(panel, title, why, queries)
 
