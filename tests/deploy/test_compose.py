@@ -1,3 +1,6 @@
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -27,6 +30,18 @@ def test_the_compose_file_satisfies_the_compose_specification(root: Path) -> Non
         [*check, "docker-compose.yml"], cwd=root, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_compose_itself_reads_the_file_with_all_profiles(root: Path) -> None:
+    program = shlex.split(os.environ.get("STREAM_LSTM_TEST_COMPOSE", "docker compose"))
+    if (
+        shutil.which(program[0]) is None
+        or subprocess.run([*program, "version"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no `docker compose`; STREAM_LSTM_TEST_COMPOSE=PATH names one")
+    command = [*program, "--profile", "*", "config", "--quiet"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_five_services_run_our_image(ours: Services) -> None:

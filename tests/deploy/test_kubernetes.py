@@ -1,9 +1,9 @@
-"""What Kubernetes is given: the chart as Helm renders it, and the topics and users of Strimzi."""
+"""What Kubernetes is given: the chart as Helm renders it, and the topics and users of Strimzi.
+
+Without Helm the renderings that are kept are looked at, and must be of this chart.
+"""
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,62 +16,32 @@ from ruamel.yaml import YAML
 from stream_lstm.settings import load
 from stream_lstm.settings.sections import Worker
 from stream_lstm.streaming.topics import TopicNames, specs
+from tests.deploy import chart
+from tests.deploy.chart import CASES, CHART, KUBERNETES
 
-CHART = Path("deploy/k8s/chart")
-KUBERNETES = "1.34"
-EVERYTHING = {
-    "keda": {"enabled": True},
-    "monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
-    "settings": {"training.expiry": "12h", "horizons": ["1h", "4h"], "history.candles": 5000},
-    "imagePullSecrets": [{"name": "registry"}],
-    "worker": {"nodeSelector": {"disk": "fast"}, "podAnnotations": {"team": "forecasts"}},
-    "envFrom": [{"secretRef": {"name": "bucket"}}],
-}
-BUCKET = {
-    "store": {"url": "s3://models/eu"},
-    "gateway": {"enabled": False},
-    "serviceAccount": {"create": False},
-}
-CLAIM = {"store": {"volume": {"claim": "models"}}, "podDisruptionBudget": {"enabled": False}}
-CASES = {"defaults": {}, "everything": EVERYTHING, "bucket": BUCKET, "claim": CLAIM}
 OURS = {"ServiceMonitor", "PrometheusRule", "ScaledObject"}
 """Of operators, whose schemas Kubernetes has not."""
 
 Document = Mapping[str, Any]
-Render = Callable[[Mapping[str, Any]], list[Document]]
 
 
 def documents(text: str) -> list[Document]:
     return [one for one in YAML(typ="safe").load_all(text) if one]
 
 
-@pytest.fixture(scope="session")
-def render(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """The chart with some values; without Helm the test is skipped."""
-    helm = os.environ.get("STREAM_LSTM_TEST_HELM") or shutil.which("helm")
-    if helm is None:
-        pytest.skip("no Helm: `go install helm.sh/helm/v3/cmd/helm@v3.22.0`, or STREAM_LSTM_TEST_HELM=PATH")
-    values = tmp_path_factory.mktemp("helm") / "values.json"
-
-    def render(given: Mapping[str, Any]) -> list[Document]:
-        values.write_text(json.dumps(given))
-        command = [helm, "template", "demo", CHART, "--values", values, "--kube-version", KUBERNETES]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return documents(done.stdout)
-
-    return render
+def render(case: str) -> list[Document]:
+    return documents(chart.rendered(CASES[case]) if chart.helm() else chart.kept(case))
 
 
 @pytest.fixture(scope="session")
-def values(root: Path) -> dict[str, Any]:
-    told: dict[str, Any] = YAML(typ="safe").load(root / CHART / "values.yaml")
+def values() -> dict[str, Any]:
+    told: dict[str, Any] = YAML(typ="safe").load(CHART / "values.yaml")
     return told
 
 
 @pytest.fixture(scope="session")
-def schema(root: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((root / CHART / "values.schema.json").read_text())
+def schema() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
     return told
 
 
@@ -91,15 +61,23 @@ def environment(container: Document) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_rendered_satisfies_the_schemas_of_kubernetes(render: Render, case: str) -> None:
-    for document in render(CASES[case]):
+def test_what_is_kept_is_of_this_chart(case: str) -> None:
+    text = chart.kept(case)
+    assert chart.headed("") == f"{text.splitlines()[0]}\n", "run tests/deploy/chart.py, which wants Helm"
+    if chart.helm():
+        assert documents(text) == documents(chart.rendered(CASES[case]))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_rendered_satisfies_the_schemas_of_kubernetes(case: str) -> None:
+    for document in render(case):
         if document["kind"] not in OURS:
             kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_pods_have_no_rights_and_write_only_where_they_must(render: Render, case: str) -> None:
-    for document in render(CASES[case]):
+def test_pods_have_no_rights_and_write_only_where_they_must(case: str) -> None:
+    for document in render(case):
         if document["kind"] not in {"StatefulSet", "Deployment"}:
             continue
         spec = document["spec"]["template"]["spec"]
@@ -119,8 +97,8 @@ def test_pods_have_no_rights_and_write_only_where_they_must(render: Render, case
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_variables_of_a_pod_are_settings(render: Render, case: str) -> None:
-    rendered = render(CASES[case])
+def test_the_variables_of_a_pod_are_settings(case: str) -> None:
+    rendered = render(case)
     (worker,) = pod(rendered, "StatefulSet")["containers"]
     settings = load(None, [], environment(worker))
     assert settings.metrics.port == worker["ports"][0]["containerPort"]
@@ -133,15 +111,15 @@ def test_the_variables_of_a_pod_are_settings(render: Render, case: str) -> None:
         assert load(None, [], environment(gateway)).http.token is not None
 
 
-def test_the_name_of_the_pod_is_the_name_in_the_group(render: Render) -> None:
-    (worker,) = pod(render({}), "StatefulSet")["containers"]
+def test_the_name_of_the_pod_is_the_name_in_the_group() -> None:
+    (worker,) = pod(render("defaults"), "StatefulSet")["containers"]
     (instance,) = (one for one in worker["env"] if one["name"] == "STREAM_LSTM_WORKER__INSTANCE")
     assert instance["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
-@pytest.mark.parametrize("seconds", [30, 600, 3_601])
-def test_the_start_up_probe_outlasts_the_longest_restore(render: Render, seconds: int) -> None:
-    (worker,) = pod(render({"worker": {"longestRestoreSeconds": seconds}}), "StatefulSet")["containers"]
+@pytest.mark.parametrize(("case", "seconds"), [("claim", 30), ("defaults", 600), ("bucket", 3_601)])
+def test_the_start_up_probe_outlasts_the_longest_restore(case: str, seconds: int) -> None:
+    (worker,) = pod(render(case), "StatefulSet")["containers"]
     probe = worker["startupProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] > seconds
     assert probe["httpGet"]["path"] == worker["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -152,14 +130,14 @@ def test_a_pod_is_given_the_time_that_a_worker_needs_to_stop(values: dict[str, A
     assert values["worker"]["terminationGracePeriodSeconds"] > Worker().shutdown_timeout
 
 
-def test_replicas_are_left_to_the_autoscaler(render: Render) -> None:
-    assert "replicas" in of(render({}), "StatefulSet")["spec"]
-    assert "replicas" not in of(render(EVERYTHING), "StatefulSet")["spec"]
+def test_replicas_are_left_to_the_autoscaler() -> None:
+    assert "replicas" in of(render("defaults"), "StatefulSet")["spec"]
+    assert "replicas" not in of(render("everything"), "StatefulSet")["spec"]
 
 
-def test_an_hours_burst_scales_nothing(render: Render) -> None:
+def test_an_hours_burst_scales_nothing() -> None:
     """Lag counts that has not been gone for a moment in ten minutes, and then one pod at a time."""
-    spec = of(render(EVERYTHING), "ScaledObject")["spec"]
+    spec = of(render("everything"), "ScaledObject")["spec"]
     (trigger,) = spec["triggers"]
     assert "min_over_time(" in trigger["metadata"]["query"]
     assert "stream_lstm_consumer_lag_seconds" in trigger["metadata"]["query"]
@@ -169,18 +147,16 @@ def test_an_hours_burst_scales_nothing(render: Render) -> None:
         assert all(policy["type"] == "Pods" and policy["value"] == 1 for policy in way["policies"])
 
 
-def test_the_query_of_the_autoscaler_is_promql(
-    render: Render, promtool: Callable[..., str], tmp_path: Path
-) -> None:
-    (trigger,) = of(render(EVERYTHING), "ScaledObject")["spec"]["triggers"]
+def test_the_query_of_the_autoscaler_is_promql(promtool: Callable[..., str], tmp_path: Path) -> None:
+    (trigger,) = of(render("everything"), "ScaledObject")["spec"]["triggers"]
     rule = {"record": "query:1", "expr": trigger["metadata"]["query"]}
     path = tmp_path / "rules.yml"
     path.write_text(json.dumps({"groups": [{"name": "queries", "rules": [rule]}]}))
     promtool("check", "rules", path)
 
 
-def test_prometheus_finds_the_workers_under_the_name_that_rules_know(render: Render) -> None:
-    rendered = render(EVERYTHING)
+def test_prometheus_finds_the_workers_under_the_name_that_rules_know() -> None:
+    rendered = render("everything")
     monitor, service = of(rendered, "ServiceMonitor")["spec"], of(rendered, "Service")
     (endpoint,) = monitor["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
@@ -188,12 +164,12 @@ def test_prometheus_finds_the_workers_under_the_name_that_rules_know(render: Ren
     assert {"targetLabel": "job", "replacement": "stream-lstm"} in endpoint["relabelings"]
 
 
-def test_the_rules_of_the_cluster_are_those_that_are_tested(render: Render, read_yaml: Any) -> None:
-    assert of(render(EVERYTHING), "PrometheusRule")["spec"] == read_yaml("deploy/prometheus/rules.yml")
+def test_the_rules_of_the_cluster_are_those_that_are_tested(read_yaml: Any) -> None:
+    assert of(render("everything"), "PrometheusRule")["spec"] == read_yaml("deploy/prometheus/rules.yml")
 
 
-def test_every_selector_finds_the_pods_that_it_means(render: Render) -> None:
-    rendered = render(EVERYTHING)
+def test_every_selector_finds_the_pods_that_it_means() -> None:
+    rendered = render("everything")
     for kind, name in (("StatefulSet", "demo"), ("Deployment", "demo-gateway")):
         labels = of(rendered, kind, name)["spec"]["template"]["metadata"]["labels"]
         selected = of(rendered, kind, name)["spec"]["selector"]["matchLabels"]
