@@ -1,13 +1,15 @@
 # syntax=docker/dockerfile:1
 
 FROM python:3.13-slim AS build
+# Optional dependencies by name, several with commas: `--build-arg EXTRAS=plots`.
+ARG EXTRAS=""
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY stream_lstm ./stream_lstm
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
  && python -m venv --without-pip /opt/stream-lstm \
  && pip --python /opt/stream-lstm/bin/python install --no-cache-dir \
-    --only-binary :all: --constraint constraints.txt /wheels/*.whl
+    --only-binary :all: --constraint constraints.txt "$(echo /wheels/*.whl)${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin stream-lstm \

@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 PARALLEL := -n 2 --dist loadfile
 ARGS ?=
 
-.PHONY: setup demo test test-all producers bots check lint types verify bench smoke clean help
+.PHONY: setup demo test test-all producers bots check lint types verify bench smoke dashboards docs clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,7 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+	$(BIN)/mypy deploy/grafana/source docs/generate.py
 
 check: lint types test  ## what must hold before a commit
 
@@ -76,6 +77,12 @@ bench: $(VENV)/.peers  ## every benchmark, results in benchmarks/results
 	$(BIN)/python benchmarks/restore.py
 	$(BIN)/python benchmarks/takeover.py
 	$(BIN)/python benchmarks/transactions.py
+
+dashboards: setup  ## deploy/grafana/dashboards, from deploy/grafana/source
+	$(BIN)/python deploy/grafana/source
+
+docs: setup  ## docs/settings.md, from the settings
+	$(BIN)/python docs/generate.py
 
 smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten seconds
 	rm -rf $(SMOKE)

@@ -1,4 +1,7 @@
-"""Every metric, declared once: name, meaning, labels. Base units; no label that grows with the symbols."""
+"""Every metric, declared once: name, meaning, labels. Base units; no label that grows with the symbols.
+
+Those that do grow are in `series_metrics`, and off unless asked for.
+"""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import generate_latest
 from threadpoolctl import threadpool_info
 
+from stream_lstm.observability.series_metrics import SeriesMetrics
+
 _PREFIX: Final = "stream_lstm"
 _FAST: Final = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01, 0.0125, 0.015, 0.02, 0.03, 0.05),
@@ -19,7 +24,6 @@ _FAST: Final = (
 )
 _SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _PARTITION: Final = ("topic", "partition")
-_SERIES: Final = ("exchange", "symbol", "interval", "horizon")
 
 
 class ConsumerMetrics:
@@ -65,11 +69,21 @@ class ConsumerMetrics:
             "What waits in a worker: records, restorations, claims, commands, checkpoints, loose.",
             ("queue",),
         )
+        self.checkpoint_age_seconds = gauge(
+            "checkpoint_age_seconds",
+            "Since when a partition has had something new that no checkpoint holds; 0 when all is saved.",
+            _PARTITION,
+        )
         self.info = info("consumer", "Who consumes: group, instance, assignor.")
 
     def forget(self, topic: str, partition: int) -> None:
         """Drop the gauges of a partition that is not ours any more."""
-        for gauge in (self.lag_records, self.lag_seconds, self.last_progress_timestamp_seconds):
+        for gauge in (
+            self.lag_records,
+            self.lag_seconds,
+            self.last_progress_timestamp_seconds,
+            self.checkpoint_age_seconds,
+        ):
             with suppress(KeyError):  # older clients say so when it was never measured
                 gauge.remove(topic, str(partition))
 
@@ -115,6 +129,11 @@ class StreamMetrics:
             "scores_total",
             "Predictions that matured, by horizon.",
             ("horizon",),
+        )
+        self.commands = counter(
+            "commands_total",
+            "Commands that this worker has answered: done, refused, rejected (nobody has even tried).",
+            ("command", "outcome"),
         )
 
 
@@ -176,28 +195,6 @@ class ForecastMetrics:
             "forecast_bias_ratio",
             "Mean error relative to the mean absolute error; 0 is unbiased.",
             ("horizon",),
-        )
-
-
-class SeriesMetrics:
-    """The same per series: only where `metrics.per_series` is on, since it grows with the symbols."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(Gauge, namespace=_PREFIX, registry=registry)
-        self.skill_ratio = gauge(
-            "series_forecast_skill_ratio",
-            "As forecast_skill_ratio, of one series.",
-            _SERIES,
-        )
-        self.coverage_ratio = gauge(
-            "series_forecast_coverage_ratio",
-            "As forecast_coverage_ratio, of one series.",
-            _SERIES,
-        )
-        self.model_age_seconds = gauge(
-            "series_model_age_seconds",
-            "Age of one series' model in stream time.",
-            _SERIES[:3],
         )
 
 

@@ -119,7 +119,7 @@ def assemble(settings: Settings, metrics: Metrics, progress: Progress) -> Worker
         partitions=partitions,
         control=names.control,
     )
-    outbox = Outbox(encoder=encoder, publisher=publisher)
+    outbox = Outbox(encoder=encoder, publisher=publisher, telemetry=telemetry)
     commands = _commands(settings, roles, outbox, trainer, checkpointer, claims, worker_id)
     claiming = Claiming(claims, partitions, tell=tell, on_answer=group.wake)
     info = {"group": settings.kafka.group, "instance": worker_id, "assignor": ASSIGNOR}

@@ -25,6 +25,7 @@ _AT_ONCE: Final = 2
 _JITTER: Final = 0.2
 """Share of the interval by which those of different partitions are apart."""
 _LOOK_SECONDS: Final = 0.05
+_TELL_SECONDS: Final = 1.0
 _LONGEST_WAIT: Final = 8
 """Intervals after which a store that refuses is tried again, at most."""
 
@@ -37,6 +38,8 @@ class _Progress:
     candles: int
     """Closed candles of the partition when the last one was made."""
     failures: int = 0
+    owes_since: float | None = None
+    """Since when it has had something that no checkpoint holds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Checkpointer:
     clock: Callable[[], float] = time.monotonic
     _known: dict[TopicPartition, _Progress] = field(default_factory=dict, init=False)
     _writing: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict, init=False)
+    _told_at: float = field(default=0.0, init=False)
 
     @property
     def writing(self) -> int:
@@ -63,9 +67,14 @@ class Checkpointer:
 
     def look(self) -> None:
         """Begin to save one partition at most: copying its state holds the loop."""
-        if self.store is None or len(self._writing) >= _AT_ONCE:
+        if self.store is None:
             return
         now = self.clock()
+        if now - self._told_at >= _TELL_SECONDS:
+            self._told_at = now
+            self._tell_ages(now)
+        if len(self._writing) >= _AT_ONCE:
+            return
         for place, partition in self.partitions.items():
             if self._is_due(place, partition, now):
                 self._begin(place, partition, self.store)
@@ -106,6 +115,15 @@ class Checkpointer:
         """Let what is being written end, for so long; whatever is left behind is whole or not there."""
         if self._writing:
             await asyncio.wait(list(self._writing.values()), timeout=seconds)
+
+    def _tell_ages(self, now: float) -> None:
+        for place, partition in self.partitions.items():
+            known = self._progress(place)
+            if not partition.live or (place not in self._writing and partition.candles <= known.candles):
+                known.owes_since = None
+            elif known.owes_since is None:
+                known.owes_since = now
+            self.telemetry.unsaved(place, 0.0 if known.owes_since is None else now - known.owes_since)
 
     def _is_due(self, place: TopicPartition, partition: Partition, now: float) -> bool:
         if not partition.live:
@@ -159,7 +177,7 @@ class Checkpointer:
             self.telemetry.checkpointed(None, self.clock() - began)
             log.error("%s-%d: no checkpoint at %d: %s", *place, checkpoint.origin.offset, error)
         else:
-            known.failures = 0
+            known.failures, known.owes_since = 0, None
             _mark(saved)
             self.telemetry.checkpointed(saved.size, self.clock() - began)
             log.debug("%s-%d: checkpoint at %d, %d bytes", *place, checkpoint.origin.offset, saved.size)

@@ -14,8 +14,9 @@ from stream_lstm.forecasting.horizons import Horizon
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.forecasting.series import Series
 from stream_lstm.forecasting.track_record import Record
-from stream_lstm.observability.metrics import Metrics, SeriesMetrics
+from stream_lstm.observability.metrics import Metrics
 from stream_lstm.streaming.partition import Cause, Taken, TopicPartition
+from stream_lstm.streaming.series_telemetry import SeriesTelemetry, age_seconds
 from stream_lstm.streaming.trainer import Trained, Trainer
 
 _REASONS: Final = reasons.known()
@@ -36,6 +37,7 @@ class Telemetry:
         for outcome in ("saved", "failed"):
             metrics.consumer.checkpoints.labels(outcome)
         self._positions: dict[TopicPartition, int] = {}
+        self._each = SeriesTelemetry(metrics.series) if metrics.series is not None else None
 
     def taken(self, taken: Taken) -> None:
         """What one turn met in one partition."""
@@ -53,6 +55,8 @@ class Telemetry:
         predictions: dict[tuple[str, str], int] = defaultdict(int)
         scores: dict[str, int] = defaultdict(int)
         for outputs in said:
+            if self._each is not None:
+                self._each.published(outputs)
             candle = None
             for prediction in outputs.predictions:
                 predictions[prediction.horizon, prediction.model_type] += 1
@@ -83,6 +87,14 @@ class Telemetry:
         if size is not None:
             consumer.checkpoint_bytes.inc(size)
             consumer.checkpoint_duration_seconds.observe(seconds)
+
+    def unsaved(self, place: TopicPartition, seconds: float) -> None:
+        """For how long a partition has had something that no checkpoint holds."""
+        self.metrics.consumer.checkpoint_age_seconds.labels(place[0], str(place[1])).set(seconds)
+
+    def commanded(self, name: str, outcome: str) -> None:
+        """A command is answered: done, refused or rejected."""
+        self.metrics.stream.commands.labels(name, outcome).inc()
 
     def trained(self, trained: Trained, outcome: str) -> None:
         """A training has ended: trained, failed or dropped."""
@@ -118,7 +130,7 @@ class Telemetry:
         states = Counter(map(_state, all_series))
         for state in ("fresh", "stale", "missing"):
             models.models.labels(state).set(states[state])
-        ages = [age for series in all_series if (age := _age_seconds(series)) is not None]
+        ages = [age for series in all_series if (age := age_seconds(series)) is not None]
         models.age_seconds.clear()  # a worker that has lost its series knows of no age
         if ages:
             models.age_seconds.labels("median").set(float(np.median(ages)))
@@ -127,7 +139,7 @@ class Telemetry:
 
     def _quality(self, engine: Engine, all_series: list[Series]) -> None:
         """Of all series that are here now, and of no other any more."""
-        forecasts, per_series = self.metrics.forecasts, self.metrics.series
+        forecasts = self.metrics.forecasts
         for quality in (
             forecasts.coverage_ratio,
             forecasts.skill_ratio,
@@ -135,14 +147,11 @@ class Telemetry:
             forecasts.winkler_ratio,
         ):
             quality.clear()
-        if per_series is not None:
-            for gauge in (per_series.coverage_ratio, per_series.skill_ratio, per_series.model_age_seconds):
-                gauge.clear()
-        if all_series:
-            record = engine.record(all_series)
+        record = engine.record(all_series) if all_series else None
+        if record is not None:
             self._medians(record, all_series)
-            if per_series is not None:
-                _set_each(per_series, record, all_series)
+        if self._each is not None:
+            self._each.look(record, all_series)
 
     def _medians(self, record: Record, all_series: list[Series]) -> None:
         """Medians over the series, by horizon."""
@@ -170,26 +179,6 @@ def _alike(all_series: list[Series]) -> list[tuple[NDArray[np.intp], tuple[Horiz
     for at, series in enumerate(all_series):
         by_step[series.step_ms].append(at)
     return [(np.array(at, np.intp), all_series[at[0]].horizons) for at in by_step.values()]
-
-
-def _set_each(gauges: SeriesMetrics, record: Record, all_series: list[Series]) -> None:
-    for at, series in enumerate(all_series):
-        for k, horizon in enumerate(series.horizons):
-            for gauge, values in (
-                (gauges.coverage_ratio, record.coverage),
-                (gauges.skill_ratio, record.skill),
-            ):
-                if not np.isnan(values[at, k]):
-                    gauge.labels(*series.key, horizon.name).set(float(values[at, k]))
-        if (age := _age_seconds(series)) is not None:
-            gauges.model_age_seconds.labels(*series.key).set(age)
-
-
-def _age_seconds(series: Series) -> float | None:
-    """Age of a model in stream time."""
-    if series.model is None or series.last is None:
-        return None
-    return (series.last.close_ms - series.model.metadata.trained_at) / 1000
 
 
 def _state(series: Series) -> str:

@@ -1,3 +1,6 @@
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +15,8 @@ from stream_lstm.settings import load
 from stream_lstm.settings.sections import Worker
 
 Services = Mapping[str, Mapping[str, Any]]
-OURS = ("topics", "worker", "feeder")
+OURS = ("topics", "worker", "feeder", "exchange", "gateway")
+COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def listeners(text: str) -> dict[str, str]:
@@ -28,11 +32,32 @@ def test_the_compose_file_satisfies_the_compose_specification(root: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_three_services_run_our_image(ours: Services) -> None:
+def test_compose_itself_reads_the_file_with_all_profiles(root: Path) -> None:
+    program = shlex.split(os.environ.get("STREAM_LSTM_TEST_COMPOSE", "docker compose"))
+    if (
+        shutil.which(program[0]) is None
+        or subprocess.run([*program, "version"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no `docker compose`; STREAM_LSTM_TEST_COMPOSE=PATH names one")
+    command = [*program, "--profile", "*", "config", "--quiet"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_five_services_run_our_image(ours: Services) -> None:
     assert tuple(ours) == OURS
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in OURS if name != "exchange"),
+        pytest.param(
+            "exchange",
+            marks=pytest.mark.skipif("feed" not in COMMANDS, reason="this version has no command `feed`"),
+        ),
+    ],
+)
 def test_the_command_of_a_service_is_one_that_the_command_line_understands(ours: Services, name: str) -> None:
     context = typer.main.get_command(app).make_context("stream-lstm", list(ours[name]["command"]))
     while hasattr(context.command, "resolve_command"):
@@ -53,8 +78,21 @@ def test_the_worker_publishes_from_the_beginning(services: Services) -> None:
     assert load(None, [], services["worker"]["environment"]).start_at == "earliest"
 
 
-def test_the_feeder_writes_where_the_worker_reads(services: Services) -> None:
-    command = services["feeder"]["command"]
+def test_the_gateway_asks_for_a_token_and_is_looked_at_where_it_listens(services: Services) -> None:
+    given = services["gateway"]["environment"]
+    assert given["STREAM_LSTM_HTTP__TOKEN"].startswith("${STREAM_LSTM_HTTP__TOKEN:-")
+    settings = load(None, [], given)
+    assert f"127.0.0.1:{settings.http.port}/api/ml/health" in services["gateway"]["healthcheck"]["test"][-1]
+
+
+def test_what_is_not_needed_for_a_look_is_behind_a_profile(services: Services) -> None:
+    profiles = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
+    assert profiles == {"exchange": ["exchange"], "kafka-ui": ["ui"]}
+
+
+@pytest.mark.parametrize("name", ["feeder", "exchange"])
+def test_a_feeder_writes_where_the_worker_reads(services: Services, name: str) -> None:
+    command = services[name]["command"]
     topic = command[command.index("--topic") + 1]
     assert topic in [each.topic for each in load(None, [], services["worker"]["environment"]).inputs]
 
@@ -65,7 +103,7 @@ def test_candles_of_the_past_are_kept(services: Services) -> None:
 
 def test_whoever_needs_topics_waits_until_they_are_made(services: Services) -> None:
     assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
-    for name in ("worker", "feeder"):
+    for name in ("worker", "feeder", "exchange", "gateway"):
         assert services[name]["depends_on"] == {"topics": {"condition": "service_completed_successfully"}}
 
 

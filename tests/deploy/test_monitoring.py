@@ -2,28 +2,35 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from ruamel.yaml import YAML
 
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.settings import Settings, describe
+from tests.deploy.queries import (
+    DASHBOARDS,
+    SELECTOR,
+    Query,
+    alerts,
+    board,
+    filled,
+    of_rules,
+    panels,
+    recorded,
+    rules,
+    variables,
+)
 
-ROOT = Path(__file__).parents[2]
-DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
-RULES = YAML(typ="safe").load(ROOT / "deploy/prometheus/rules.yml")
 TARGET_LABELS = {"job", "instance"}
-SELECTOR = re.compile(r"(?<![\w:])(stream_lstm_\w+|up)(?:\{([^}]*)\})?")
+OF_PROMETHEUS = ("up", "process_cpu_seconds_total", "process_resident_memory_bytes")
+"""What it knows without us, or every client tells it."""
 GROUPING = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right) *\(([^)]*)\)")
-
-
-class Query(NamedTuple):
-    where: str
-    expr: str
-    legend: str
+QUERIES = [*panels(), *of_rules()]
 
 
 class Declared(NamedTuple):
@@ -31,34 +38,31 @@ class Declared(NamedTuple):
     meaning: str
 
 
-def queries() -> Iterator[Query]:
-    for path in DASHBOARDS:
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel["targets"]:
-                yield Query(panel["title"], target["expr"], target["legendFormat"])
-    for rule in rules():
-        summary = rule.get("annotations", {}).get("summary", "")
-        yield Query(rule.get("alert") or rule["record"], rule["expr"], summary)
-
-
-def rules() -> list[dict[str, Any]]:
-    return [rule for group in RULES["groups"] for rule in group["rules"]]
-
-
-QUERIES = list(queries())
-
-
 @pytest.fixture(scope="module")
 def declared() -> dict[str, Declared]:
     """Every name under which a sample appears."""
-    names = {"up": Declared(TARGET_LABELS, "0 1")}
+    names = {name: Declared(TARGET_LABELS, "") for name in OF_PROMETHEUS}
     registry = Metrics.create(per_series=True).registry
     for collector, samples in registry._collector_to_names.items():
         labels = TARGET_LABELS | set(getattr(collector, "_labelnames", ()))
+        told = getattr(collector, "_value", None)
+        labels |= set(told) if isinstance(told, dict) else set()  # of an info
         for name in samples:
             extra = {"le"} if name.endswith("_bucket") else set()
             names[name] = Declared(labels | extra, getattr(collector, "_documentation", ""))
     return names
+
+
+def labels_of(expr: str, declared: dict[str, Declared]) -> set[str]:
+    """The labels of everything that a query selects, through what is recorded."""
+    labels: set[str] = set()
+    for name, _ in SELECTOR.findall(expr):
+        if ":" in name:
+            (rule,) = (rule for rule in rules() if rule.get("record") == name)
+            labels |= labels_of(rule["expr"], declared) | {"nominal"}
+        else:
+            labels |= declared[name].labels
+    return labels
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.where)
@@ -66,30 +70,30 @@ def test_a_query_asks_for_metrics_that_are_declared_with_the_labels_that_they_ha
     query: Query, declared: dict[str, Declared]
 ) -> None:
     found = SELECTOR.findall(query.expr)
-    recorded = [rule["record"] for rule in rules() if "record" in rule]
-    assert found or query.where in recorded
-    known = {"nominal"} if any(name in query.expr for name in recorded) else set()
+    assert found or query.where in recorded()
+    known = labels_of(query.expr, declared)
     for name, matchers in found:
-        assert name in declared
-        known |= declared[name].labels
+        assert name in declared or name in recorded()
         for label, value in re.findall(r'(\w+)="([^"]*)"', matchers):
             assert label in declared[name].labels
-            assert label in TARGET_LABELS | {"le"} or value in declared[name].meaning
+            given = label in TARGET_LABELS | {"le"} or value.startswith("$")
+            assert given or value in declared[name].meaning
     grouped = {label.strip() for group in GROUPING.findall(query.expr) for label in group.split(",")} - {""}
     shown = set(re.findall(r"\{\{ *(?:\$labels\.)?(\w+) *\}\}", query.legend))
-    assert grouped | shown <= known
+    assert grouped | shown <= known | {"nominal"}
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.where)
 def test_a_legend_shows_only_labels_that_the_query_leaves(query: Query) -> None:
-    aggregated = re.match(r"^[\d* ]*(?:sum|max|avg|histogram_quantile)\b", query.expr)
+    aggregated = re.match(r"^[\d* ]*(?:sum|max|avg|count|histogram_quantile)\b", query.expr)
     left = {label.strip() for group in GROUPING.findall(query.expr)[:1] for label in group.split(",")}
     shown = set(re.findall(r"\{\{ *(?:\$labels\.)?(\w+) *\}\}", query.legend))
     assert not aggregated or shown <= left
 
 
 def test_the_queries_of_the_dashboards_are_promql(promtool: Callable[..., str], tmp_path: Path) -> None:
-    exprs = [re.sub(r"\$__\w+", "1m", query.expr) for query in QUERIES]
+    exprs = [filled(query.expr, {}) for query in QUERIES]
+    exprs += [variable.selector for variable in variables()]
     records = [{"record": f"query:{at}", "expr": expr} for at, expr in enumerate(exprs)]
     path = tmp_path / "rules.yml"
     path.write_text(json.dumps({"groups": [{"name": "queries", "rules": records}]}))
@@ -105,20 +109,32 @@ def test_every_alert_speaks_when_it_must_and_not_before(promtool: Callable[..., 
     promtool("test", "rules", "tests/deploy/alerts.test.yml")
 
 
+def test_no_alert_speaks_while_a_worker_is_healthy(promtool: Callable[..., str]) -> None:
+    promtool("test", "rules", "tests/deploy/healthy.test.yml")
+
+
+def test_the_healthy_recording_has_everything_that_alerts_ask_for(read_yaml: Callable[[str], Any]) -> None:
+    (test,) = read_yaml("tests/deploy/healthy.test.yml")["tests"]
+    there = {series["series"].partition("{")[0] for series in test["input_series"]}
+    assert there >= {
+        name for query in of_rules() for name, _ in SELECTOR.findall(query.expr) if ":" not in name
+    }
+
+
 def test_every_alert_is_tested_both_ways(read_yaml: Callable[[str], Any]) -> None:
     tests = read_yaml("tests/deploy/alerts.test.yml")["tests"]
     cases = [case for test in tests for case in test["alert_rule_test"]]
-    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
+    declared = {rule["alert"] for rule in alerts()}
     for speaks in (True, False):
-        assert alerts == {case["alertname"] for case in cases if bool(case["exp_alerts"]) is speaks}
+        assert declared == {case["alertname"] for case in cases if bool(case["exp_alerts"]) is speaks}
 
 
 def test_every_alert_has_a_paragraph_in_the_runbook(root: Path) -> None:
     text = (root / "docs/operations.md").read_text()
     paragraphs = dict(re.findall(r"^#+ (StreamLstm\w+)\n+(\S.*)$", text, re.MULTILINE))
-    alerts = {rule["alert"]: rule["annotations"]["runbook"] for rule in rules() if "alert" in rule}
-    assert paragraphs.keys() == alerts.keys()
-    for alert, runbook in alerts.items():
+    runbooks = {rule["alert"]: rule["annotations"]["runbook"] for rule in alerts()}
+    assert paragraphs.keys() == runbooks.keys()
+    for alert, runbook in runbooks.items():
         assert runbook == f"docs/operations.md#{alert.lower()}"
 
 
@@ -170,9 +186,7 @@ def test_grafana_finds_the_data_source_and_the_dashboards(
     assert sorted(folder.glob("*.json")) == DASHBOARDS
     assert (folder / home.relative_to(provider["options"]["path"])).exists()
     for path in DASHBOARDS:
-        assert {panel["datasource"]["uid"] for panel in json.loads(path.read_text())["panels"]} == {
-            source["uid"]
-        }
+        assert {panel["datasource"]["uid"] for panel in board(path)["panels"]} == {source["uid"]}
 
 
 def test_a_scrape_is_what_grafana_takes_for_one(read_yaml: Callable[[str], Any]) -> None:
@@ -181,10 +195,22 @@ def test_a_scrape_is_what_grafana_takes_for_one(read_yaml: Callable[[str], Any])
     assert source["jsonData"]["timeInterval"] == config["global"]["scrape_interval"]
 
 
+def test_the_dashboards_are_what_their_source_makes(root: Path) -> None:
+    made = [sys.executable, "deploy/grafana/source", "--check"]
+    done = subprocess.run(made, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_panel_says_what_it_shows() -> None:
+    for path in DASHBOARDS:
+        for panel in board(path)["panels"]:
+            assert panel["description"]
+
+
 def test_panels_do_not_overlap() -> None:
     for path in DASHBOARDS:
         taken: set[tuple[int, int]] = set()
-        for panel in json.loads(path.read_text())["panels"]:
+        for panel in board(path)["panels"]:
             at = panel["gridPos"]
             cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
             assert at["x"] + at["w"] <= 24

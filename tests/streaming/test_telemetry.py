@@ -156,3 +156,63 @@ def test_trainings_turns_and_restorations(metrics: Metrics, telemetry: Telemetry
     assert value(metrics, "training_duration_seconds_sum") == 0.25
     assert value(metrics, "turn_cpu_seconds_count") == 1
     assert value(metrics, "consumer_restore_duration_seconds_count") == 1
+
+
+def of_series(**labels: str) -> dict[str, str]:
+    return {"exchange": "binance", "symbol": "BTC", "interval": "1h", **labels}
+
+
+def test_one_series_has_its_candle_its_fan_and_what_became_of_the_last_forecast(
+    metrics: Metrics, telemetry: Telemetry
+) -> None:
+    engine, said = an_engine(150)
+    telemetry.published(said)
+    telemetry.models(engine, Queue())  # type: ignore[arg-type]
+    (series,) = engine.all_series()
+    assert series.last is not None
+    assert value(metrics, "series_candle_price", **of_series(price="close")) == series.last.close
+    assert value(metrics, "series_candle_price", **of_series(price="high")) == series.last.high
+    fan = [
+        value(metrics, "series_forecast_price", **of_series(horizon="4h", quantile=quantile))
+        for quantile in ("0.05", "0.25", "0.5", "0.75", "0.95")
+    ]
+    assert fan == sorted(price or 0 for price in fan)
+    newest = said[-1].predictions[1].body
+    assert newest["horizon"] == "4h"
+    assert fan[2] == newest["quantiles"]["0.5"]
+    score = next(score for score in said[-1].scores if score.horizon == "1h").body
+    error = value(metrics, "series_forecast_error_ratio", **of_series(horizon="1h"))
+    assert error == pytest.approx(score["actualPrice"] / score["predictedPrice"] - 1)
+    lower, upper = (
+        value(metrics, "series_forecast_bound_ratio", **of_series(horizon="1h", bound=bound)) or 0
+        for bound in ("lower", "upper")
+    )
+    assert lower < 0 < upper
+    assert (lower <= (error or 0) <= upper) is score["inside"]
+
+
+def test_a_series_that_is_gone_has_no_metrics_any_more(metrics: Metrics, telemetry: Telemetry) -> None:
+    engine, said = an_engine(150)
+    telemetry.published(said)
+    telemetry.models(engine, Queue())  # type: ignore[arg-type]
+    assert b"stream_lstm_series_forecast_price{" in metrics.generate()
+    engine.drop("p")
+    telemetry.models(engine, Queue())  # type: ignore[arg-type]
+    assert b'symbol="BTC"' not in metrics.generate()
+
+
+def test_a_partition_has_an_age_of_what_is_not_saved_until_it_is_forgotten(
+    metrics: Metrics, telemetry: Telemetry
+) -> None:
+    place, labels = ("candles", 3), {"topic": "candles", "partition": "3"}
+    telemetry.unsaved(place, 12.5)
+    assert value(metrics, "checkpoint_age_seconds", **labels) == 12.5
+    telemetry.forget(place)
+    assert value(metrics, "checkpoint_age_seconds", **labels) is None
+
+
+def test_commands_count_by_name_and_outcome(metrics: Metrics, telemetry: Telemetry) -> None:
+    telemetry.commanded("describe", "done")
+    telemetry.commanded("unreadable", "rejected")
+    assert value(metrics, "commands_total", command="describe", outcome="done") == 1
+    assert value(metrics, "commands_total", command="unreadable", outcome="rejected") == 1

@@ -11,6 +11,7 @@ from stream_lstm.errors import CommandRefused, StoreError
 from stream_lstm.streaming.control.desk import Pending
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.publisher import Publisher
+from stream_lstm.streaming.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ class Outbox:
 
     encoder: Encoder
     publisher: Publisher
+    telemetry: Telemetry
     _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     def reply(self, one: Pending, data: dict[str, Any]) -> None:
@@ -28,12 +30,15 @@ class Outbox:
         assert isinstance(one.command, Command)
         one.works = True
         command = one.command
+        self.telemetry.commanded(command.command, "done")
         self.publisher.publish_soon(self.encoder.replies(one.key, command.command_id, command.command, data))
 
     def refuse(self, one: Pending, refused: CommandRefused, *, rejected: bool = False) -> None:
         """Say why a command is not done; `rejected` if nobody has even tried."""
         one.works = True
         id, name = one.command.command_id, one.command.command
+        told = one.command.command if isinstance(one.command, Command) else "unreadable"
+        self.telemetry.commanded(told, "rejected" if rejected else "refused")
         log.info("command %s (%s) is refused: %s", one.key, name, refused)
         self.publisher.publish_soon([self.encoder.refusal(one.key, id, name, refused, rejected=rejected)])
 
