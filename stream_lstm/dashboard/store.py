@@ -64,6 +64,8 @@ class Store:
         self.left_out = 0
         """Records of series beyond the most that are kept."""
         self.logged = 0
+        self.heard = clock()
+        """By our clock, when the last new prediction came."""
         self._close_grace_ms = close_grace_ms
         self._most = most_series
         self._clock = clock
@@ -113,7 +115,8 @@ class Store:
         """Count as changed what has waited for so long by now, and all if the last worker has stopped."""
         now, stopped = self._clock(), self.workers.all_stopped
         for state in [*self.series.values()]:
-            late = stopped or (state.unanswered_at is not None and now - state.unanswered_at > seconds)
+            waited = 0.0 if state.unanswered_at is None or state.as_of < 0 else now - state.unanswered_at
+            late = stopped or min(waited, now - self.heard) > seconds
             if late != state.late:
                 state.late = late
                 self._touch(state)
@@ -161,6 +164,7 @@ class Store:
         fan = self.fans.made(key, as_of, step_ms, close)
         if not fan.take(body):
             return
+        self.heard = self._clock()
         state.horizons.setdefault(horizon, length_ms(horizon))
         state.candles.put_close(as_of + 1 - step_ms, close)
         if as_of >= state.as_of:

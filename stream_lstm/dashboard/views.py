@@ -59,7 +59,7 @@ class Views:
 
     def state(self, series: SeriesState, now: float) -> Word:
         """How a series stands, in words."""
-        return words.state(series, self.needed, now, self.store.workers.all_stopped)
+        return words.state(series, self.needed, now, self.store.heard, self.store.workers.all_stopped)
 
     def detail(self, series: SeriesState, now: float, since_ms: int = -1) -> Document:
         """One series: candles from `since_ms` on, the fan of now, those that ended now, and the card."""
@@ -112,7 +112,11 @@ class Views:
     def status(self, now: float) -> Document:
         """Workers, lag, and what could not be used."""
         store = self.store
-        waiting = [now - each.unanswered_at for each in store.series.values() if each.unanswered_at]
+        waiting = [
+            now - each.unanswered_at
+            for each in store.series.values()
+            if each.unanswered_at is not None and each.as_of >= 0
+        ]
         longest = max(waiting, default=0.0)
         late = sum(seconds > 2 for seconds in waiting)
         lag = (
@@ -122,10 +126,13 @@ class Views:
             if store.series
             else "no candle has been seen"
         )
+        silent = min(longest, now - store.heard) > words.DOWN_SECONDS
         return {
-            "workers": store.workers.sentence,
+            "workers": f"no answer; as last heard {store.workers.sentence}"
+            if silent
+            else store.workers.sentence,
             "lag": lag,
-            "down": store.workers.all_stopped or longest > words.DOWN_SECONDS,
+            "down": store.workers.all_stopped or silent,
             "series": len(store.series),
             "leftOut": store.left_out,
             "deadLetters": store.dead_letters,

@@ -36,13 +36,16 @@ def length(milliseconds: float) -> str:
     return f"{count} second{'s' * (count != 1)}"
 
 
-def state(series: SeriesState, needed: int, now: float, all_stopped: bool) -> Word:
-    """How a series stands; `needed` candles come before its first prediction, `now` is the store's clock."""
+def state(series: SeriesState, needed: int, now: float, heard: float, all_stopped: bool) -> Word:
+    """How a series stands; `needed` candles come before its first prediction.
+
+    `now` and `heard` are by the store's clock: the latter when any series was last answered.
+    """
     if series.paused:
         return Word("paused", "paused", "It learns on and says nothing until it is resumed.")
     waited = 0.0 if series.unanswered_at is None else now - series.unanswered_at
     if all_stopped or (waited > DOWN_SECONDS and series.as_of >= 0):
-        return _down(series, waited, all_stopped)
+        return _down(series, min(waited, now - heard), all_stopped)
     if series.as_of < 0 or series.warming is not None:
         return _young(series, needed)
     if series.silent_since is not None:
@@ -61,6 +64,8 @@ def state(series: SeriesState, needed: int, now: float, all_stopped: bool) -> Wo
 def _down(series: SeriesState, waited: float, all_stopped: bool) -> Word:
     missing = series.unanswered()
     since = f"{missing} candle{'s' * (missing != 1)} closed since the last forecast" if missing else ""
+    if not all_stopped and waited < DOWN_SECONDS:
+        return Word("behind", "behind", f"{since}; workers are at work.")
     if all_stopped:
         return Word("down", "worker down", f"All workers have stopped. {since}".strip())
     return Word("down", "worker down", f"No answer for {length(1000 * waited)}; {since}.")
@@ -116,10 +121,8 @@ def coverage(record: Record | None, steps: int) -> Word:
 def skill(told: Skill) -> str:
     """Beside the last price, with what chance could make of it."""
     if told.between is None:
-        return f"needs {told.needed:,} scores, has {told.scores:,}"
+        return f"after {told.needed:,} scores"
     value, low, high = (round(100 * part, 2) for part in told.between)
-    if value == low == high == 0:
-        return "equal: it is the last one"
     return f"{_signed(value)}% ({_signed(low)} … {_signed(high)})"
 
 

@@ -90,14 +90,13 @@ class Page:
 
     async def drawn(self) -> int:
         """Where the fan begins that is drawn; waits for the first."""
-        await self.page.wait_for_function("document.body.dataset.drawn", timeout=30_000)
+        await self.page.wait_for_selector("body[data-drawn]:not([data-drawn=''])")
         return int(await self.page.evaluate("document.body.dataset.drawn"))
 
     async def moved(self, before: int, seconds: float = 30) -> int:
         """Wait until another fan is drawn."""
-        await self.page.wait_for_function(
-            "before => Number(document.body.dataset.drawn) !== before", arg=before, timeout=1000 * seconds
-        )
+        other = f"body:not([data-drawn='{before}'])"
+        await self.page.wait_for_selector(other, timeout=1000 * seconds)
         return await self.drawn()
 
 
@@ -115,7 +114,7 @@ async def opened(browser: Any, url: str, **options: Any) -> AsyncIterator[Page]:
 
 async def answered(application: Application, candles: Sequence[Moment]) -> None:
     """Wait until the last candles have their predictions."""
-    wanted = sum(max(0, len(candles) - 99) for _ in candles[-1])
+    wanted = 4 * len(candles[-1]) * (len(candles) - 99)
 
     async def done() -> bool:
         return await application.count("predictions") >= wanted

@@ -6,7 +6,7 @@ import { byId, element, moment, percent, price, svg } from "./format.js";
 /** @typedef {import("./types.js").Entry} Entry */
 
 /** States in which a forecast should not be relied on as it stands. */
-export const WARNING = new Set(["stale", "down", "quiet", "split"]);
+export const WARNING = new Set(["stale", "down", "behind", "quiet", "split"]);
 const MOST = 120;
 
 /** @param {Card} card */
@@ -17,6 +17,7 @@ export function draw(card) {
   if (card.state.more) model.append(element("p", "", card.state.more));
   for (const line of card.model) model.append(element("p", "soft", capital(line)));
   byId("card").replaceChildren(model, ...card.horizons.map((trust) => horizon(trust, card.lastClose)));
+  byId("note").hidden = !card.horizons.length;
 }
 
 /** @param {string} text */
@@ -41,10 +42,10 @@ function horizon(trust, like) {
   held.append(element("span", "", counted), element("strong", "", trust.verdict.text));
   box.append(held);
   if (trust.verdict.more) box.append(element("p", "small", trust.verdict.more));
-  box.append(fact("Price against the last one", trust.skill ?? "–"));
+  box.append(fact("Price skill", trust.skill ?? "–"));
   if (trust.intervalSkill !== null) {
-    const gain = `${(100 * Math.abs(trust.intervalSkill)).toFixed(1)}% ${trust.intervalSkill < 0 ? "worse" : "better"}`;
-    box.append(fact("Interval against a simple one", gain));
+    const sign = trust.intervalSkill < 0 ? "−" : "+";
+    box.append(fact("Interval skill", `${sign}${(100 * Math.abs(trust.intervalSkill)).toFixed(1)}%`));
   }
   if (trust.extrapolated) box.append(element("p", "small", "Extrapolated: too little history of its own"));
   return box;
@@ -82,7 +83,7 @@ export function log(events, whole) {
     const line = element("li");
     const time = element("time", "", moment(event.at));
     time.setAttribute("datetime", new Date(event.at).toISOString());
-    line.append(time, element("span", event.trouble ? "trouble" : "", capital(event.text)));
+    line.append(time, element("span", event.trouble ? "trouble" : "", event.text));
     place.prepend(line);
   }
   while (place.childElementCount > MOST) place.lastElementChild?.remove();

@@ -127,7 +127,9 @@ function layout(scene, label, asOf) {
   const axis = { gridcolor: grid, zeroline: false, fixedrange: true, tickfont: font, linecolor: grid };
   const close = scene.candles.length ? scene.candles[scene.candles.length - 1][4] : null;
   const shapes = asOf === null ? [] : [vertical(asOf, soft, 1, "dot")];
-  const notes = scene.ends.map(({ name, at }) => ({
+  const apart = (20 / width()) * (scene.to - scene.from);
+  const legible = scene.ends.filter(({ at }, index) => !index || at - scene.ends[index - 1].at > apart);
+  const notes = legible.map(({ name, at }) => ({
     x: at, yref: "paper", y: 0.02, yanchor: "bottom", text: name, showarrow: false, font: { ...font, color: accent },
   }));
   shapes.push(...scene.ends.map(({ at }) => vertical(at, accent, 0.02, "solid")));
@@ -137,9 +139,10 @@ function layout(scene, label, asOf) {
       font: { ...font, color: paper }, bgcolor: ink, borderpad: 3,
     }));
   }
-  if (label && asOf !== null) {
+  if (label) {
+    const where = asOf === null || asOf < scene.from ? { xref: "paper", x: 1, xanchor: "right" } : { x: asOf, xanchor: width() < 500 ? "center" : "left" };
     notes.push(/** @type {any} */ ({
-      x: asOf, xanchor: width() < 500 ? "center" : "left", yref: "paper", y: 1, yanchor: "top", text: label.text,
+      ...where, yref: "paper", y: 1, yanchor: "top", text: label.text,
       showarrow: false, font: { ...font, color: label.warn ? warn : ink }, bgcolor: paper,
       bordercolor: label.warn ? warn : soft, borderpad: 4,
     }));
@@ -151,7 +154,7 @@ function layout(scene, label, asOf) {
       ...axis, type: "date", range: [scene.from, scene.to], rangeslider: { visible: false }, nticks: width() < 500 ? 4 : 8,
       showgrid: false,
     },
-    yaxis: { ...axis, side: "right", range: [scene.low, scene.high], tickformat: ",", nticks: 6, showline: false },
+    yaxis: { ...axis, side: "right", range: [scene.low, scene.high], tickformat: ",", nticks: 8, showline: false },
   };
 }
 

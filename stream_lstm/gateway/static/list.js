@@ -150,12 +150,14 @@ function lineOf(key) {
 function fill(button, [key, close, , , text, coverage, count, mark, spark]) {
   const symbol = element("span", "symbol", symbolOf(key));
   symbol.append(element("small", "", key.slice(key.lastIndexOf(":") + 1)));
-  const say = element("span", "say");
-  say.append(line(spark), element("span", "", text));
+  const top = element("span", "top");
+  top.append(symbol, element("span", "close", price(close)));
   const [sign, meaning] = MARKS[mark] ?? ["", ""];
   const cover = element("span", "cover", coverage === null ? "" : `${percent(coverage)} ${sign}`);
   cover.title = coverage === null ? "" : `${count} scores at the shortest horizon: ${meaning}`;
-  button.replaceChildren(symbol, element("span", "close", price(close)), say, cover);
+  const say = element("span", "say");
+  say.append(line(spark), element("span", "text", text), cover);
+  button.replaceChildren(top, say);
 }
 
 /** A spark line of heights from 0 to z. @param {string} heights */

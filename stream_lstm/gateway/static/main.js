@@ -165,7 +165,8 @@ function title() {
 function label(of) {
   if (past) return { text: `forecast of ${moment(past.asOf)}`, warn: false };
   const { code, text, more } = of.card.state;
-  if (code === "fresh" || !of.fan) return null;
+  if (!of.fan) return { text: `no forecast: ${text}`, warn: false };
+  if (code === "fresh") return null;
   const said = code === "hybrid" ? "hybrid: no trained model" : code === "stale" ? "stale model" : text;
   return { text: said || more, warn: card.WARNING.has(code) };
 }
