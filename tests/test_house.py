@@ -56,6 +56,8 @@ def test_a_room_imports_only_what_it_may(module: str) -> None:
         assert room(module) in {"streaming", "client"}, f"{module} imports a Kafka client"
     if outside & STORE_CLIENTS:
         assert room(module) == "registry", f"{module} imports an object-store client"
+    if room(module) == "dashboard":
+        assert "gateway" not in rooms, f"{module} knows of HTTP"
     if room(module) in {"gateway", "cli"}:
         assert not {"stream_lstm.streaming.worker"} & names or room(module) == "cli"
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 MOST_SERIES: Final = 10_000
 """Series that are kept; candles and predictions of others are counted and not kept."""
 _LOG: Final = 200
-_REMEMBERED_IDS: Final = 5_000
+_REMEMBERED_IDS: Final = 2_000
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError)
 
 
