@@ -9,7 +9,7 @@ from stream_lstm.terminal.figures import moment
 DOWN_SECONDS: Final = 15.0
 """A closed candle without an answer for so long: the worker is down, or far behind."""
 _FEWEST: Final = 100
-_FEWEST_APART: Final = 20
+_FEWEST_APART: Final = 50
 _TOLERANCE: Final = 0.05
 _LENGTHS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000))
 
@@ -107,10 +107,10 @@ def coverage(record: Record | None, steps: int) -> Word:
         return Word("unknown", "none has matured yet")
     share, nominal = record.inside / record.count, record.asked / record.count
     if record.count < _FEWEST:
-        return Word("few", "too few to judge")
+        return Word("few", "too few")
     if record.count < _FEWEST_APART * steps:
         apart = record.count // steps
-        return Word("few", "too few to judge", f"They overlap: {apart or 'none'} of them do not.")
+        return Word("few", "too few", f"They overlap: {apart or 'none'} of them do not.")
     if share < nominal - _TOLERANCE:
         return Word("low", "too narrow")
     if share > nominal + _TOLERANCE:

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.conftest import Application
 from tests.browser.installation import SESSION, Gateway, answered, market, opened
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
 HISTORY = 160
 TOKEN = "planted-token-4711"
@@ -57,6 +57,7 @@ async def test_it_is_quick_quiet_and_asks_nobody_else(stage: Stage, browser: Any
         assert {url for url in page.requests if not url.startswith(stage.gateway.url)} == set()
 
 
+@pytest.mark.slow
 async def test_a_candle_of_the_past_shows_its_fan_and_what_came(stage: Stage, browser: Any) -> None:
     async with opened(browser, stage.gateway.url, viewport={"width": 1440, "height": 900}) as page:
         now = await page.drawn()
@@ -75,6 +76,7 @@ async def test_a_candle_of_the_past_shows_its_fan_and_what_came(stage: Stage, br
         assert page.problems == []
 
 
+@pytest.mark.slow
 async def test_a_series_is_found_and_chosen_by_keyboard(stage: Stage, browser: Any) -> None:
     async with opened(browser, stage.gateway.url) as page:
         await page.drawn()
@@ -95,6 +97,7 @@ async def test_a_series_is_found_and_chosen_by_keyboard(stage: Stage, browser: A
         assert page.problems == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 async def test_everybody_can_use_it(stage: Stage, browser: Any, scheme: Any, size: tuple[int, int]) -> None:
@@ -123,6 +126,7 @@ async def test_everybody_can_use_it(stage: Stage, browser: Any, scheme: Any, siz
             await page.says("#name", "SOLUSDT")
 
 
+@pytest.mark.slow
 async def test_retrain_and_delete_are_behind_the_token(application: Application, browser: Any) -> None:
     application.start_worker(**SESSION)
     candles = market(HISTORY)
@@ -149,6 +153,7 @@ async def test_retrain_and_delete_are_behind_the_token(application: Application,
     await gateway.stop()
 
 
+@pytest.mark.slow
 async def test_without_a_token_nobody_is_asked_for_one(stage: Stage, browser: Any) -> None:
     async with opened(browser, stage.gateway.url) as page:
         await page.drawn()
@@ -161,6 +166,7 @@ async def test_without_a_token_nobody_is_asked_for_one(stage: Stage, browser: An
         assert page.problems == []
 
 
+@pytest.mark.slow
 async def test_it_survives_a_restart_of_either_side(stage: Stage, browser: Any) -> None:
     application, gateway = stage.application, stage.gateway
     async with opened(browser, gateway.url) as page:
@@ -183,6 +189,7 @@ async def test_it_survives_a_restart_of_either_side(stage: Stage, browser: Any) 
         assert refused == []
 
 
+@pytest.mark.slow
 async def test_an_empty_page_and_a_young_series_say_what_is_missing(
     application: Application, browser: Any
 ) -> None:
@@ -198,6 +205,7 @@ async def test_an_empty_page_and_a_young_series_say_what_is_missing(
     await gateway.stop()
 
 
+@pytest.mark.slow
 async def test_until_a_model_is_trained_the_fan_is_labelled_hybrid(
     application: Application, browser: Any
 ) -> None:

@@ -118,7 +118,7 @@ def test_coverage_is_judged_only_by_enough_that_do_not_overlap(told: Told) -> No
         steps = int(horizon[:-1])
         return words.coverage(store.series[SERIES].records[horizon], steps)
 
-    assert verdict(50, 50).text == "too few to judge"
+    assert verdict(50, 50).text == "too few"
     assert verdict(180, 200).text == "holds"
     assert verdict(160, 200).text == "too narrow"
     assert verdict(200, 200).text == "too wide"

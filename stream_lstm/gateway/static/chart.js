@@ -1,5 +1,6 @@
 /** The chart: candles, the fan over the future, the ghost of a former one. Drawn by plotly. */
 import { byId, moment, price } from "./format.js";
+import { ticks } from "./scene.js";
 
 /** @typedef {import("./scene.js").Scene} Scene */
 /** @typedef {import("./scene.js").Band} Band */
@@ -10,6 +11,8 @@ const GHOST_OPACITY = [0.16, 0.1, 0.08];
 const RIGHT = 74;
 const RIGHT_NARROW = 58;
 const LEFT = 6;
+const TOP = 8;
+const BOTTOM = 38;
 const place = byId("chart");
 /** @type {Scene | null} */
 let last = null;
@@ -126,6 +129,7 @@ function layout(scene, label, asOf) {
   const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: soft };
   const axis = { gridcolor: grid, zeroline: false, fixedrange: true, tickfont: font, linecolor: grid };
   const close = scene.candles.length ? scene.candles[scene.candles.length - 1][4] : null;
+  const levels = ticks(scene.low, scene.high, close, place.clientHeight - TOP - BOTTOM);
   const shapes = asOf === null ? [] : [vertical(asOf, soft, 1, "dot")];
   const apart = (20 / width()) * (scene.to - scene.from);
   const legible = scene.ends.filter(({ at }, index) => !index || at - scene.ends[index - 1].at > apart);
@@ -148,13 +152,16 @@ function layout(scene, label, asOf) {
     }));
   }
   return {
-    margin: { l: LEFT, r: right(), t: 8, b: 38 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    margin: { l: LEFT, r: right(), t: TOP, b: BOTTOM }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     showlegend: false, font, shapes, annotations: notes, autosize: true,
     xaxis: {
       ...axis, type: "date", range: [scene.from, scene.to], rangeslider: { visible: false }, nticks: width() < 500 ? 4 : 8,
       showgrid: false,
     },
-    yaxis: { ...axis, side: "right", range: [scene.low, scene.high], tickformat: ",", nticks: 8, showline: false },
+    yaxis: {
+      ...axis, side: "right", range: [scene.low, scene.high], showline: false, tickvals: levels,
+      ticktext: levels.map((level) => price(level, close)),
+    },
   };
 }
 

@@ -10,7 +10,7 @@ const MARKS = {
   held: ["✓", "the intervals hold what they say"],
   low: ["▼", "the intervals hold less than they say"],
   high: ["▲", "the intervals are wider than they need be"],
-  few: ["…", "too few scores to judge"],
+  few: ["…", "too few scores to judge by"],
   unknown: ["", ""],
 };
 

@@ -60,6 +60,25 @@ export function scene(detail, candles, past, horizons, width) {
 }
 
 /**
+ * Prices for the axis, but for those that the tag of the last close would cover.
+ * @param {number} low
+ * @param {number} high
+ * @param {number | null} close
+ * @param {number} height Of the axis, in pixels.
+ */
+export function ticks(low, high, close, height) {
+  const wanted = (high - low) / Math.max(2, height / 70);
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  const step = power * ([1, 2, 5].find((times) => times * power >= wanted) ?? 10);
+  const found = [];
+  for (let at = Math.ceil(low / step); at * step <= high; at++) {
+    const apart = close === null ? Infinity : (Math.abs(at * step - close) / (high - low)) * height;
+    if (apart > 18) found.push(at * step);
+  }
+  return found;
+}
+
+/**
  * One fan of several paths: up to each horizon its own prediction is drawn, the shortest first.
  * @param {Path[]} paths
  * @returns {Band | null}
