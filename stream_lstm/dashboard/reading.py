@@ -53,8 +53,8 @@ class Reading:
 
     @property
     def has_caught_up(self) -> bool:
-        """Whether all that was there at the start has been read."""
-        return not self._behind
+        """Whether all that was there at the start has been read, as far as it can be."""
+        return self._behind <= self.trouble.keys()
 
     async def __aenter__(self) -> Self:
         self._tasks = [

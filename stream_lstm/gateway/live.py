@@ -76,6 +76,8 @@ class _Following:
         """The events that bring the page up to date."""
         self._ticks += 1
         yield from self._status_told()
+        if not self._source.reading.has_caught_up:  # a page would run through the past
+            return
         yield from self._rows_told()
         yield from self._series_told()
         yield from self._log_told()

@@ -59,6 +59,15 @@ async def _sent(request: Request, name: str) -> Response:
     return Response(file.content, headers=headers, media_type=file.type)
 
 
+def prepare() -> None:
+    """Read and press what takes long, so that the first page need not wait for it."""
+    for name in ("index.html", PLOTLY):
+        _file(name)
+    plotly_marks()
+
+
+_EARLY_MARK: Final = b"<!-- plotly: the gateway has it fetched early, where it is installed -->"
+_EARLY: Final = b'<link rel="preload" href="/static/plotly.min.js" as="script">'
 _INSTALL: Final = 'pip install "stream-lstm[plots]"'
 
 
@@ -100,6 +109,8 @@ def _file(name: str) -> _File | None:
         content = None
     if content is None:
         return None
+    if name == "index.html" and plotly_bundle() is not None:
+        content = content.replace(_EARLY_MARK, _EARLY)
     kind = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return _File(content, gzip.compress(content, 6), tag, kind)

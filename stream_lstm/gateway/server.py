@@ -15,6 +15,7 @@ from stream_lstm.dashboard.reading import Reading
 from stream_lstm.errors import SettingsError
 from stream_lstm.gateway.app import create_app
 from stream_lstm.gateway.dashboard import Dashboard
+from stream_lstm.gateway.page import prepare
 from stream_lstm.observability.logging import announce
 from stream_lstm.settings import Settings
 from stream_lstm.streaming.ends import signals
@@ -46,9 +47,11 @@ async def run(settings: Settings, connection: KafkaConnection) -> None:
                 requests_per_second=http.requests_per_second,
             )
             host, port = listener.getsockname()[:2]
+            preparing = asyncio.create_task(asyncio.to_thread(prepare), name="prepare")
             log.info("gateway on http://%s:%d", f"[{host}]" if ":" in host else host, port)
             await serve(app, listener, stop)
             log.info("stopping: told to stop")
+            await preparing
 
 
 async def serve(app: object, listener: socket.socket, stop: asyncio.Event) -> None:

@@ -77,7 +77,7 @@ class Page:
         page.on("request", lambda request: self.requests.append(request.url))
 
     def _said(self, message: Any) -> None:
-        if message.type in {"error", "warning"}:
+        if message.type == "error":
             self.problems.append(message.text)
 
     async def text(self, selector: str) -> str:

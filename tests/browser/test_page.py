@@ -178,6 +178,7 @@ async def test_it_survives_a_restart_of_either_side(stage: Stage, browser: Any) 
         await page.page.wait_for_selector("body[data-connection=open]", timeout=30_000)
         await application.feed(stage.future[:1])
         after = await page.moved(before)
+        assert after == before + 3_600_000
         await asyncio.to_thread(application.workers[0].kill)
         await application.feed(stage.future[1:2])
         await page.says("#label", "worker down", seconds=40)

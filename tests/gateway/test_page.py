@@ -29,7 +29,9 @@ TYPESCRIPT = "typescript@7.0.2"
 @pytest.fixture
 def board() -> Dashboard:
     """A dashboard whose store the test fills: nothing is read."""
-    return Dashboard(Reading(Settings(), KafkaConnection("127.0.0.1:1")), asyncio.Event())
+    reading = Reading(Settings(), KafkaConnection("127.0.0.1:1"))
+    reading.trouble = {"forecasts": "nothing is read", "candles": "nothing is read"}
+    return Dashboard(reading, asyncio.Event())
 
 
 @pytest.fixture
@@ -130,6 +132,21 @@ async def test_the_stream_says_all_at_first_and_then_what_has_changed(
         board.stop.set()
         assert [name async for name in stream] == []
     assert board.streams == 0
+
+
+async def test_a_page_waits_until_the_past_is_read(client: Client, board: Dashboard) -> None:
+    board.reading.trouble.pop("candles")
+    async with asyncio.timeout(20):
+        stream = events(client)
+        name, told = await anext(stream)
+        assert (name, told["reading"]) == ("status", True)
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(1.2)
+        assert not waiting.done()
+        board.reading.trouble["candles"] = "cannot be read"
+        assert (await waiting)[0] == "status"
+        assert (await anext(stream))[0] == "list"
+        await stream.aclose()
 
 
 async def test_streams_are_bounded(client: Client, board: Dashboard) -> None:
