@@ -84,7 +84,7 @@ dashboards: setup  ## deploy/grafana/dashboards, from deploy/grafana/source
 docs: setup  ## docs/settings.md, from the settings
 	$(BIN)/python docs/generate.py
 
-smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten seconds
+smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten seconds and serves the page
 	rm -rf $(SMOKE)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(SMOKE) .
 	$(PYTHON) -m venv $(SMOKE)/venv
@@ -92,6 +92,7 @@ smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten
 	cd $(SMOKE) && venv/bin/stream-lstm config show --json > config.json
 	cd $(SMOKE) && venv/bin/stream-lstm demo --for 10 --json | tee demo.json
 	$(PYTHON) -c 'import json; assert json.load(open("$(SMOKE)/demo.json"))["predictions"] > 0'
+	cd $(SMOKE) && venv/bin/python $(CURDIR)/tests/gateway/smoke.py venv/bin/stream-lstm
 
 clean:
 	rm -rf $(VENV) dist build

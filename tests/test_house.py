@@ -61,6 +61,8 @@ def test_a_room_imports_only_what_it_may(module: str) -> None:
         assert room(module) == "exchange", f"{module} imports an exchange's client"
     if room(module) == "exchange":
         assert rooms <= {"candles"}, f"{module} knows exchanges alone and imports {rooms}"
+    if room(module) == "dashboard":
+        assert "gateway" not in rooms, f"{module} knows of HTTP"
     if room(module) in {"gateway", "cli"}:
         assert not {"stream_lstm.streaming.worker"} & names or room(module) == "cli"
 

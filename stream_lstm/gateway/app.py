@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from stream_lstm.client import ModelAdmin
-from stream_lstm.gateway import forecasts, health, models
+from stream_lstm.gateway import dashboard, forecasts, health, models, page
+from stream_lstm.gateway.dashboard import Dashboard
 from stream_lstm.gateway.envelope import Refused, json_response
 from stream_lstm.gateway.guard import Guard
 from stream_lstm.gateway.rate import RateLimit
@@ -36,6 +37,7 @@ Where it knowingly differs from that service:
   `olderThan` (epoch milliseconds) may stand instead; the models also leave the workers' memory.
 - `DELETE` says in `deletedCount` and `models` what there was, and reaches every worker's memory. A symbol is
   checked (1 to 200 characters, no control characters), may have encoded slashes, and is no path anywhere.
+- `POST /api/ml/models/{symbol}/retrain` is new: it queues a training, as the dashboard's button does.
 - `predict/batch` names in `failed` what it leaves out, takes at most 100 symbols and answers each once.
 - `health` is 503 `unhealthy` while the brokers do not answer. What is not known is null, not true.
 - What changes state needs the bearer token where `http.token` is set: else 401 `UNAUTHORIZED`.
@@ -54,12 +56,14 @@ def create_app(
     admin: ModelAdmin,
     *,
     token: str | None = None,
+    board: Dashboard | None = None,
     requests_per_second: float = 50.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The application over an `admin` that is entered and left by whoever serves it.
 
-    `requests_per_second` is for each client address, twice as many at once; `clock` tells seconds.
+    With a `board` there is the dashboard at `/`. `requests_per_second` is for each client address, twice as
+    many at once; `clock` tells seconds.
     """
     app = _Described(
         title="stream-lstm",
@@ -77,7 +81,13 @@ def create_app(
     app.state.admin, app.state.token = admin, token
     for router in (forecasts.router, models.router, health.router):
         app.include_router(router)
-    app.add_api_route("/", _welcome, include_in_schema=False)
+    if board is None:
+        app.add_api_route("/", _welcome, include_in_schema=False)
+    else:
+        board.needs_token = token is not None
+        app.state.dashboard = board
+        app.include_router(dashboard.router)
+        app.include_router(page.router)
     burst = max(1.0, _BURST_SECONDS * requests_per_second)
     app.add_middleware(Guard, limit=RateLimit(requests_per_second, burst, clock))
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])

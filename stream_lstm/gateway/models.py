@@ -1,11 +1,11 @@
-"""Models over HTTP: list, inspect, delete, clean up."""
+"""Models over HTTP: list, inspect, retrain, delete, clean up."""
 
 from typing import Final
 
 from fastapi import APIRouter, Body, Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from stream_lstm.contracts.reply import ModelList, ModelStats
+from stream_lstm.contracts.reply import ModelList, ModelStats, Retraining
 from stream_lstm.errors import CommandFailed
 from stream_lstm.gateway import replies
 from stream_lstm.gateway.access import AUTHORISED
@@ -74,6 +74,20 @@ async def cleanup_models(admin: Admin, asked: CleanupRequest | None = Body(None)
             model_type=asked.model_type.lower() if asked.model_type is not None else None,
         )
         return succeeded(replies.cleaned_up(told, days))
+
+
+@router.post(
+    "/{symbol:symbol}/retrain",
+    responses=declared(Success[Retraining], 401, 503),
+    dependencies=[AUTHORISED],
+)
+async def retrain_model(
+    symbol: SymbolInPath, admin: Admin, exchange: ExchangeInQuery = None, interval: IntervalInQuery = None
+) -> Response:
+    """Have a series trained as if its model had expired; answered when that is queued."""
+    with refusing("RETRAIN_FAILED"):
+        told = await admin.retrain(symbol, exchange=exchange, interval=interval)
+        return succeeded(replies.as_json(told))
 
 
 @router.delete(

@@ -11,8 +11,11 @@ from typing import Final
 import uvicorn
 
 from stream_lstm.client import KafkaConnection, ModelAdmin
+from stream_lstm.dashboard.reading import Reading
 from stream_lstm.errors import SettingsError
 from stream_lstm.gateway.app import create_app
+from stream_lstm.gateway.dashboard import Dashboard
+from stream_lstm.gateway.page import prepare
 from stream_lstm.observability.logging import announce
 from stream_lstm.settings import Settings
 from stream_lstm.streaming.ends import signals
@@ -36,16 +39,19 @@ async def run(settings: Settings, connection: KafkaConnection) -> None:
         facts = [("kafka", connection.bootstrap_servers), ("topics.prefix", settings.topics.prefix)]
         announce(log, f"stream-lstm {version('stream-lstm')}: gateway", facts)
         admin = ModelAdmin(connection, prefix=settings.topics.prefix, timeout=http.timeout)
-        async with admin:
+        async with admin, Reading(settings, connection) as reading:
             app = create_app(
                 admin,
                 token=http.token.get_secret_value() if http.token is not None else None,
+                board=Dashboard(reading, stop),
                 requests_per_second=http.requests_per_second,
             )
             host, port = listener.getsockname()[:2]
+            preparing = asyncio.create_task(asyncio.to_thread(prepare), name="prepare")
             log.info("gateway on http://%s:%d", f"[{host}]" if ":" in host else host, port)
             await serve(app, listener, stop)
             log.info("stopping: told to stop")
+            await preparing
 
 
 async def serve(app: object, listener: socket.socket, stop: asyncio.Event) -> None:

@@ -15,6 +15,7 @@ from stream_lstm.streaming.topics import (
     MODEL_EVENTS,
     PREDICTIONS,
     PRODUCED,
+    SCORES,
     TopicNames,
 )
 
@@ -81,9 +82,15 @@ def worker_topics(at: Installation) -> list[Acl]:
     ]
 
 
-def gateway(at: Installation) -> list[Acl]:
-    """`gateway`, `models`, `describe`, `pause`, `resume`, and `ModelAdmin`."""
+def commands(at: Installation) -> list[Acl]:
+    """`models`, `describe`, `pause`, `resume`, and `ModelAdmin`."""
     return [Acl("Write", "topic", at.names[CONTROL]), Acl("Read", "topic", at.names[MODEL_EVENTS])]
+
+
+def gateway(at: Installation) -> list[Acl]:
+    """`gateway`: what it answers by commands, and what its page shows."""
+    shown = (PREDICTIONS, SCORES, DEAD_LETTERS)
+    return [*commands(at), *_inputs(at, "Read"), *(Acl("Read", "topic", at.names[name]) for name in shown)]
 
 
 def predictions(at: Installation) -> list[Acl]:
@@ -134,6 +141,7 @@ def topics_create(at: Installation) -> list[Acl]:
 PROGRAMS: Final[dict[str, Callable[[Installation], list[Acl]]]] = {
     "worker": worker,
     "gateway": gateway,
+    "commands": commands,
     "predictions": predictions,
     "watch": watch,
     "compare": compare,

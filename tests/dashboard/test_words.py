@@ -1,0 +1,137 @@
+"""How a series stands, in words."""
+
+import pytest
+
+from stream_lstm.dashboard import words
+from stream_lstm.dashboard.store import Store
+from stream_lstm.dashboard.views import Views
+from tests.dashboard.messages import (
+    HOUR,
+    SERIES,
+    Clock,
+    close_ms,
+    give_candle,
+    give_event,
+    give_prediction,
+    give_score,
+)
+
+
+class Told:
+    """A store and how it reads."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.store = Store(clock=self.clock)
+        self.views = Views(self.store, 100)
+
+    @property
+    def state(self) -> words.Word:
+        return self.views.state(self.store.series[SERIES], self.clock())
+
+    @property
+    def model(self) -> list[str]:
+        return words.model(self.store.series[SERIES])
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_young_series_counts_its_candles(told: Told) -> None:
+    give_candle(told.store, 0)
+    give_event(told.store, "series.warming_up", close_ms(0), candles=1, needed=100)
+    for hour in range(1, 63):
+        give_candle(told.store, hour)
+    assert told.state.text == "warming up 63 of 100"
+    assert told.model == ["no model yet"]
+    told.clock.now += 60
+    assert told.state.code == "warming"
+
+
+def test_fresh_stale_and_hybrid(told: Told) -> None:
+    give_prediction(told.store, 0)
+    assert told.state.text == "fresh"
+    assert told.model == ["model lstm, trained 7 hours ago", "next training in 17 hours"]
+    give_prediction(told.store, 1, stale=True, expiresAt=close_ms(0))
+    assert told.state.code == "stale"
+    assert told.model[1] == "next training is due now"
+    give_event(told.store, "model.retrain_requested", close_ms(1))
+    assert told.model[1] == "a training was asked for"
+    give_event(told.store, "model.training_failed", close_ms(1), error="no memory")
+    assert told.model[1] == "the last training failed: no memory"
+    give_prediction(
+        told.store, 2, modelType="hybrid", lastTrained=None, expiresAt=None, reason="no trained model yet"
+    )
+    assert told.state == words.Word("hybrid", "hybrid", "No training behind it: no trained model yet.")
+
+
+def test_behind_is_not_down_and_down_is_told_by_time_or_by_the_last_workers_word(told: Told) -> None:
+    give_candle(told.store, 0)
+    give_prediction(told.store, 0)
+    give_candle(told.store, 1)
+    told.clock.now += 14
+    assert told.state.code == "fresh"
+    told.clock.now += 6
+    assert told.state.text == "worker down"
+    assert told.state.more == "No answer for 20 seconds; 1 candle closed since the last forecast."
+    version = told.store.version
+    told.store.sweep(words.DOWN_SECONDS)
+    assert told.store.version == version + 1  # so that pages are told
+    assert told.views.status(told.clock())["down"] is True
+    give_candle(told.store, 2)
+    give_prediction(told.store, 1)
+    assert told.state.text == "behind"
+    give_prediction(told.store, 2)
+    assert told.state.code == "fresh"
+    assert told.views.status(told.clock())["lag"] == "every closed candle is answered"
+    give_event(told.store, "worker.started", close_ms(2), "w1", version="1")
+    give_event(told.store, "worker.stopped", close_ms(2), "w1")
+    assert told.state.more == "All workers have stopped."
+
+
+def test_paused_split_and_silent_series_say_so(told: Told) -> None:
+    give_prediction(told.store, 0)
+    give_event(told.store, "series.paused", close_ms(0))
+    assert told.state.text == "paused"
+    give_event(told.store, "series.resumed", close_ms(0))
+    give_event(told.store, "series.stale", close_ms(5), last_close=close_ms(0), intervals=5)
+    assert told.state.text == "no candles come"
+    give_candle(told.store, 1)
+    assert told.state.code == "fresh"
+
+
+def test_a_series_that_begins_anew_warms_up_again(told: Told) -> None:
+    give_prediction(told.store, 0)
+    give_event(told.store, "series.warming_up", close_ms(40), candles=1, needed=100)
+    assert told.state.text == "warming up 1 of 100"
+    give_prediction(told.store, 150)
+    assert told.state.code == "fresh"
+
+
+def test_coverage_is_judged_only_by_enough_that_do_not_overlap(told: Told) -> None:
+    def verdict(inside: int, count: int, horizon: str = "1h") -> words.Word:
+        store = Store()
+        for hour in range(count):
+            give_score(store, hour, 100.0 if hour < inside else 109.0, horizon)
+        steps = int(horizon[:-1])
+        return words.coverage(store.series[SERIES].records[horizon], steps)
+
+    assert verdict(50, 50).text == "too few"
+    assert verdict(180, 200).text == "holds"
+    assert verdict(160, 200).text == "too narrow"
+    assert verdict(200, 200).text == "too wide"
+    few = verdict(180, 200, "24h")
+    assert (few.code, few.more) == ("few", "They overlap: 8 of them do not.")
+    assert words.coverage(None, 1).text == "none has matured yet"
+
+
+def test_workers_and_partitions_are_counted(told: Told) -> None:
+    for number in range(3):
+        give_event(
+            told.store, "partition.restored", HOUR + number, "w1", topic="c", partition=number, offset=0
+        )
+    assert told.views.status(told.clock())["workers"] == "1 worker, 3 partitions"
+    give_event(told.store, "partition.restored", 2 * HOUR, "w2", topic="c", partition=1, offset=0)
+    assert told.views.status(told.clock())["workers"] == "2 workers, 3 partitions"
