@@ -62,7 +62,7 @@ def test_the_principal_is_the_user_of_the_settings() -> None:
 
 
 def test_json_has_every_right_of_several_programs_once() -> None:
-    told = orjson.loads(acls("--json", "--for", "gateway", "--for", "watch").stdout)
+    told = orjson.loads(acls("--json", "--for", "commands", "--for", "watch").stdout)
     assert {(one["operation"], one["name"]) for one in told} == {
         ("Write", "control"),
         *(("Read", name) for name in ("model-events", "predictions", "scores", "candles.dlq")),
