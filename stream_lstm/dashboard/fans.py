@@ -1,9 +1,9 @@
 """Forecast fans: nested intervals along the path to a horizon, as they were published.
 
 A prediction publishes its path at one coverage (`confidence`) and nine quantiles at the horizon alone. The
-bands of 50, 80 and 95% on the way are the path's own half-width, in log price, times the ratio of the band's
-half-width to the published one at the horizon. That is exact at the horizon; before it, the shape of the
-distribution is taken for the horizon's. So near points are drawn from the shorter horizons' own predictions.
+bands of 50, 80 and 95% along the path are its own half-width, in log price, times the ratio of the band's
+half-width to the published one. That ratio is known at each horizon, and between two of them its logarithm is
+linear in that of the step: as the worker itself fills its paths. Before the shortest it is that one's.
 """
 
 import math
@@ -61,9 +61,8 @@ class Fan:
         steps, mid, half = (path.points[:, column].astype(float) for column in range(3))
         close = self.last_close
         times = [self.as_of, *(self.as_of + np.rint(steps * self.step_ms).astype(np.int64)).tolist()]
-        bands = [
-            [_priced(close, mid - ratio * half), _priced(close, mid + ratio * half)] for ratio in path.ratios
-        ]
+        widths = self.ratios(horizon, steps) * half
+        bands = [[_priced(close, mid - width), _priced(close, mid + width)] for width in widths]
         return {
             "horizon": horizon,
             "asOf": self.as_of,
@@ -72,6 +71,14 @@ class Fan:
             "bands": bands,
             "reason": path.reason,
         }
+
+    def ratios(self, horizon: str, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Half-widths of `BANDS` over the published one, at steps (P,) of the way to a horizon: (3, P)."""
+        end = self.paths[horizon].points[-1, 0]
+        knots = sorted((path.points[-1, 0], path.ratios) for path in self.paths.values())
+        at = np.log([step for step, _ in knots if step <= end])
+        logs = np.log([ratios for step, ratios in knots if step <= end])
+        return np.exp([np.interp(np.log(steps), at, column) for column in logs.T])
 
     def bounds(self, horizon: str, coverage: float) -> tuple[float, float]:
         """Lower and upper price at the horizon of one of `BANDS`."""
@@ -147,6 +154,7 @@ def held(fan: Fan, horizon: str, rows: NDArray[np.float64], coverage: float) -> 
     ahead = (rows[:, 0] + fan.step_ms - 1 - fan.as_of) / fan.step_ms
     since = (ahead > 0.5) & (ahead <= path.points[-1, 0] + 1e-6)
     steps, mid, half = (np.concatenate([[0.0], path.points[:, column]]) for column in range(3))
-    width = np.interp(ahead[since], steps, path.ratios[BANDS.index(coverage)] * half)
+    half[1:] *= fan.ratios(horizon, steps[1:])[BANDS.index(coverage)]
+    width = np.interp(ahead[since], steps, half)
     away = np.abs(np.log(rows[since, 4] / fan.last_close) - np.interp(ahead[since], steps, mid))
     return int((away <= width).sum()), int(since.sum())

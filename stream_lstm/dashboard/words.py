@@ -8,6 +8,8 @@ from stream_lstm.terminal.figures import moment
 
 DOWN_SECONDS: Final = 15.0
 """A closed candle without an answer for so long: the worker is down, or far behind."""
+UNTRAINED: Final = "no trained model yet"
+"""The reason that a prediction gives while the first model of a series is made."""
 _FEWEST: Final = 100
 _FEWEST_APART: Final = 50
 _TOLERANCE: Final = 0.05
@@ -96,7 +98,7 @@ def model(series: SeriesState) -> list[str]:
     elif said.expires is not None:
         left = said.expires - series.as_of
         lines.append(f"next training in {length(left)}" if left > 0 else "next training is due now")
-    elif said.trained is None:
+    elif said.reason == UNTRAINED:
         lines.append("the first training is under way or queued")
     return lines
 

@@ -34,7 +34,10 @@ class Source(Protocol):
 
 
 async def changes(source: Source, name: str | None) -> AsyncIterator[bytes]:
-    """All there is, then what has changed every half second, until the gateway stops or the page goes."""
+    """All there is, then what has changed every half second, until the gateway stops or the page goes.
+
+    With it go the details of the series of that name; None is the first of the list.
+    """
     with _counted(source):
         following = _Following(source, name)
         yield b"retry: %d\n\n" % _AGAIN_MS
@@ -115,6 +118,8 @@ class _Following:
 
     def _chosen(self) -> SeriesState | None:
         series = self._source.reading.store.series
+        if self._name is None and series:
+            self._name = str(min(series, key=lambda key: (key.symbol, key)))
         if self._name is not None:
             with suppress(ValueError):
                 return series.get(SeriesKey.parse(self._name))

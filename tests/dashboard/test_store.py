@@ -25,6 +25,9 @@ from tests.dashboard.messages import (
     give_score,
 )
 
+QUANTILES = {"0.01": 95.0, "0.05": 96.0, "0.1": 97.0, "0.25": 99.0, "0.5": 100.0, "0.75": 101.0, "0.9": 103.0}
+QUANTILES |= {"0.95": 104.0, "0.99": 105.0}
+
 
 def test_candles_of_the_input_close_by_the_rule_and_a_correction_replaces() -> None:
     store = Store()
@@ -92,6 +95,18 @@ def test_bands_are_exact_at_the_horizon_and_keep_the_paths_shape_before() -> Non
     assert math.log(high50[1] / 100) == pytest.approx(HALF[0.5] / 2, rel=1e-4)  # √(1/4) of the way
     assert all(a <= b for a, b in zip(low95, low80, strict=True))
     assert low50[0] == high50[0] == 100.0
+
+
+def test_between_two_horizons_the_bands_go_over_from_one_to_the_other() -> None:
+    store = Store()
+    give_prediction(store, 0, horizon="1h", quantiles=QUANTILES)
+    give_prediction(store, 0)
+    fan = store.fans.at(SERIES, close_ms(0))
+    assert fan is not None
+    first, second, _, last = fan.ratios("4h", np.array([1.0, 2.0, 3.0, 4.0])).T.tolist()
+    assert first == pytest.approx(fan.paths["1h"].ratios)
+    assert last == pytest.approx(fan.paths["4h"].ratios)
+    assert second == pytest.approx([math.sqrt(a * b) for a, b in zip(first, last, strict=True)])  # √4 = 2
 
 
 def test_a_revision_replaces_a_fan_and_a_repeat_does_not() -> None:

@@ -454,4 +454,4 @@ async def test_what_differs_is_said_in_the_openapi_document(client: Client) -> N
     assert len(operations) == 10
     assert all("422" not in one["responses"] for one in operations)
     secured = {one["operationId"] for one in operations if one.get("security")}
-    assert len(secured) == 2
+    assert len(secured) == 3

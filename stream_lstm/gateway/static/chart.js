@@ -130,6 +130,7 @@ function layout(scene, label, asOf) {
   const axis = { gridcolor: grid, zeroline: false, fixedrange: true, tickfont: font, linecolor: grid };
   const close = scene.candles.length ? scene.candles[scene.candles.length - 1][4] : null;
   const levels = ticks(scene.low, scene.high, close, place.clientHeight - TOP - BOTTOM);
+  const digits = decimals(levels);
   const shapes = asOf === null ? [] : [vertical(asOf, soft, 1, "dot")];
   const apart = (20 / width()) * (scene.to - scene.from);
   const legible = scene.ends.filter(({ at }, index) => !index || at - scene.ends[index - 1].at > apart);
@@ -160,9 +161,15 @@ function layout(scene, label, asOf) {
     },
     yaxis: {
       ...axis, side: "right", range: [scene.low, scene.high], showline: false, tickvals: levels,
-      ticktext: levels.map((level) => price(level, close)),
+      ticktext: levels.map((level) => level.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })),
     },
   };
+}
+
+/** How many the labels of an axis need. @param {number[]} levels */
+function decimals(levels) {
+  const step = Math.min(...levels.slice(1).map((level, at) => level - levels[at]));
+  return Number.isFinite(step) ? Math.min(10, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 2;
 }
 
 /** A line from the time axis up. @param {number} at @param {string} color @param {number} y1 @param {string} dash */

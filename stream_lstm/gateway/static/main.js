@@ -43,18 +43,17 @@ function connect() {
   on("status", (told) => {
     status = told;
     lost = "";
-    if (status?.plotly) loadChart();
+    if (status?.reading) loadChart();
     sayStatus();
   });
   on("list", (told) => {
     list.take(told.rows, true);
-    if (!list.has(chosen)) choose(list.first());
+    if (chosen && !list.has(chosen)) choose(list.first());
+    // Plotly's bundle holds the page up for a moment: what can be read and used comes first.
+    requestAnimationFrame(() => setTimeout(loadChart));
     redraw();
   });
-  on("rows", (told) => {
-    list.take(told.rows, false);
-    if (!chosen) choose(list.first());
-  });
+  on("rows", (told) => list.take(told.rows, false));
   on("series", take);
   on("log", (told) => card.log(told.events, told.whole));
   now.addEventListener("error", () => {
@@ -68,14 +67,14 @@ function connect() {
 
 /** Once, and only if the gateway has plotly. */
 function loadChart() {
-  if (loading) return;
+  if (loading || !status?.plotly) return;
   loading = true;
   chart.load(status?.plotly ?? []).then(
     () => {
       ready = true;
       redraw();
     },
-    () => (loading = false), // and again with the next status
+    () => (loading = false), // and again with the next list
   );
 }
 
@@ -94,6 +93,11 @@ function choose(key) {
 
 /** @param {Detail} told */
 function take(told) {
+  if (!chosen) {
+    // Nobody has chosen: the gateway begins with the first of the list.
+    chosen = told.key;
+    history.replaceState(null, "", `#${encodeURIComponent(chosen)}`);
+  }
   if (told.key !== chosen) return;
   const known = new Map(told.whole ? [] : candles.map((candle) => [candle[0], candle]));
   for (const candle of told.candles) known.set(candle[0], candle);
@@ -177,7 +181,7 @@ function since(fan, shown) {
   const longest = told.sort(([, a], [, b]) => b[1] - a[1])[0];
   if (!longest) return `Forecast of ${moment(fan.asOf)}; nothing has come since`;
   const [name, [inside, of]] = longest;
-  return `Forecast of ${moment(fan.asOf)}: ${inside} of the ${of} closes since, on the way to ${name}, were inside 95% (${percent(inside / of)})`;
+  return `Forecast of ${moment(fan.asOf)}: ${inside} of the ${of} closes since, on the way to ${name}, were inside 95%${inside < of ? ` (${percent(inside / of)})` : ""}`;
 }
 
 /** The chart for those who do not see it. @param {Detail} of */
