@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from stream_lstm.settings import load
 from stream_lstm.settings.sections import Worker
+from stream_lstm.streaming.acls import PROGRAMS, Installation
 from stream_lstm.streaming.topics import TopicNames, specs
 from tests.deploy import chart
 from tests.deploy.chart import CASES, CHART, KUBERNETES
@@ -229,17 +230,10 @@ def test_a_worker_and_a_gateway_may_do_what_they_must_and_no_more(root: Path) ->
         }
         for one in documents((root / "deploy/k8s/strimzi/users.yaml").read_text())
     }
-    assert users["stream-lstm-worker"] == {
-        ("topic", "candles"): {"Read"},
-        ("topic", "control"): {"Read"},
-        ("topic", "predictions"): {"Write"},
-        ("topic", "scores"): {"Write"},
-        ("topic", "candles.dlq"): {"Write"},
-        ("topic", "model-events"): {"Read", "Write"},
-        ("group", "stream-lstm"): {"Read"},
-        ("transactionalId", "stream-lstm/"): {"Write"},
-    }
-    assert users["stream-lstm-gateway"] == {
-        ("topic", "control"): {"Write"},
-        ("topic", "model-events"): {"Read"},
-    }
+    at = Installation(TopicNames(), ["candles"], [], "stream-lstm", exactly_once=True)
+    for program in ("worker", "gateway"):
+        wanted: dict[tuple[str, str], set[str]] = {}
+        for acl in PROGRAMS[program](at):
+            kind = acl.resource.replace("transactional-id", "transactionalId")
+            wanted.setdefault((kind, acl.name), set()).add(acl.operation)
+        assert users[f"stream-lstm-{program}"] == wanted
