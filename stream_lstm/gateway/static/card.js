@@ -71,6 +71,14 @@ function bar(share, nominal) {
   return drawing;
 }
 
+/** The chart for those who do not see it. @param {import("./types.js").Detail} of */
+export function aloud(of) {
+  const said = of.card.horizons
+    .filter((each) => each.bounds)
+    .map((each) => `in ${each.horizon} between ${each.bounds?.map((bound) => price(bound)).join(" and ")}`);
+  return `${of.symbol}, last close ${price(of.card.lastClose)}. 95% forecast: ${said.join("; ") || "none yet"}. Arrow keys choose an earlier forecast.`;
+}
+
 /**
  * Events, the newest first.
  * @param {Entry[]} events

@@ -131,7 +131,7 @@ function draw() {
   toggles(detail, shown);
   const fan = past ?? detail.fan;
   chart.draw(scene(detail, candles, past, shown, chart.width()), detail.stepMs, label(detail), fan?.asOf ?? null);
-  byId("chart").setAttribute("aria-label", aloud(detail));
+  byId("chart").setAttribute("aria-label", card.aloud(detail));
   byId("now").hidden = byId("newer").hidden = !past;
   byId("caption").textContent = past ? since(past, shown) : HINT;
   document.body.dataset.drawn = String(fan?.asOf ?? "");
@@ -182,14 +182,6 @@ function since(fan, shown) {
   if (!longest) return `Forecast of ${moment(fan.asOf)}; nothing has come since`;
   const [name, [inside, of]] = longest;
   return `Forecast of ${moment(fan.asOf)}: ${inside} of the ${of} closes since, on the way to ${name}, were inside 95%${inside < of ? ` (${percent(inside / of)})` : ""}`;
-}
-
-/** The chart for those who do not see it. @param {Detail} of */
-function aloud(of) {
-  const said = of.card.horizons
-    .filter((each) => each.bounds)
-    .map((each) => `in ${each.horizon} between ${each.bounds?.map((bound) => price(bound)).join(" and ")}`);
-  return `${of.symbol}, last close ${price(of.card.lastClose)}. 95% forecast: ${said.join("; ") || "none yet"}. Arrow keys choose an earlier forecast.`;
 }
 
 /** @param {Detail} of @param {Set<string>} shown */
