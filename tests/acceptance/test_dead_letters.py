@@ -54,6 +54,7 @@ async def predicted(application: Any, symbol: str) -> list[str]:
     return [one["id"] for one in said if one["symbol"] == symbol]
 
 
+@pytest.mark.slow
 async def test_candles_refused_by_a_wrong_pin_are_forecast_after_a_replay(
     application: Any, tmp_path: Path
 ) -> None:

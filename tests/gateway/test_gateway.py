@@ -205,6 +205,7 @@ async def test_run_with_gateway_starts_both_and_stops_both(
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.slow
 async def test_a_gateway_beside_a_worker_is_started_again(installation: Installation, tmp_path: Path) -> None:
     beside = tmp_path / "beside.py"
     beside.write_text(

@@ -16,7 +16,7 @@ from stream_lstm.streaming.connection import Deadline
 from tests.certificates import Authority
 from tests.secured import PASSWORD, USER, Secured, secured_kafka, unsigned_token
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 Connect = Callable[[Secured, Path], KafkaConnection]
 
