@@ -109,7 +109,7 @@ async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> N
     while True:
         try:
             async with asyncio.timeout(deadline.remaining()):
-                return await client.start()
+                return await _start(client)
         except TimeoutError as error:
             raise _cannot_start(what, last) from error
         except KafkaError as error:
@@ -124,6 +124,23 @@ async def start_with_backoff(client: Client, what: str, deadline: Deadline) -> N
             log.warning("%s waits for Kafka, next attempt in %.1f s: %s", what, wait, last)
         await asyncio.sleep(wait)
         wait = min(2 * wait, _LONGEST_WAIT_S)
+
+
+async def _start(client: Client) -> None:
+    """Start a client. Whoever cancels this waits a moment: for the first answer that the client waits for.
+
+    aiokafka forgets a connection on which it is cancelled then, and its socket stays open.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    finally:
+        if not starting.done():
+            await asyncio.wait({starting}, timeout=_GRACE_S)
+            starting.cancel()
+            await asyncio.wait({starting}, timeout=_GRACE_S)
+        if starting.done() and not starting.cancelled():
+            starting.exception()  # whoever is cancelled takes no notice of it
 
 
 def _cannot_start(what: str, cause: str) -> BrokerError:

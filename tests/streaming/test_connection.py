@@ -1,7 +1,9 @@
 import asyncio
+import gc
 import logging
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -83,6 +85,25 @@ async def test_a_start_ends_at_its_deadline_and_says_where_kafka_was_looked_for(
         with pytest.raises(BrokerError, match=r"cannot start the reader: .*127\.0\.0\.1"):
             await start_with_backoff(client, "the reader", Deadline(0.5))
     await (client.close() if make is AIOKafkaAdminClient else client.stop())
+
+
+@pytest.mark.kafka
+async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_connection_open(
+    connection: KafkaConnection,
+) -> None:
+    gc.collect()
+    with warnings.catch_warnings(record=True) as open_ones:
+        warnings.simplefilter("always")
+        for moment in range(40):
+            client = AIOKafkaConsumer(**connection.client_options(), enable_auto_commit=False)
+            starting = asyncio.create_task(start_with_backoff(client, "a reader", Deadline(10)))
+            await asyncio.sleep(moment * 0.0005)
+            starting.cancel()
+            await asyncio.wait({starting})
+            await bounded_stop(client, 3)
+            del client, starting
+            gc.collect()
+    assert [str(one.message) for one in open_ones] == []
 
 
 async def test_a_failing_stop_is_said_and_not_raised(caplog: pytest.LogCaptureFixture) -> None:
