@@ -78,7 +78,7 @@ async def scraped(worker: WorkerProcess) -> Scrape:
 async def ready(worker: WorkerProcess) -> None:
     """Wait until a worker is live: what comes before that is replayed silently."""
     async with asyncio.timeout(300):
-        while not (worker.address and await asyncio.to_thread(_is_ready, worker.address)):  # noqa: ASYNC110
+        while not (worker.address and await asyncio.to_thread(_is_ready, worker.address)):  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.2)
 
 

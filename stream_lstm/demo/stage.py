@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from stream_lstm.candles.series import SeriesKey
@@ -89,12 +90,15 @@ class Stage:
         tally, told = self.tally, 0
         while not tally.has_answered(last):
             seen = tally.answered
-            await self._bounded(until(lambda: tally.answered != seen, _STILL_SECONDS), worker)  # noqa: B023
+            await self._bounded(until(partial(self._has_answered_more, seen), _STILL_SECONDS), worker)
             if (tenth := tally.answered * 10 // max(self.preloaded, 1)) != told:
                 told = tenth
                 self.step(
                     f"The worker has answered {tally.answered:,} of {self.preloaded:,} candles of history"
                 )
+
+    def _has_answered_more(self, candles: int) -> bool:
+        return self.tally.answered > candles
 
     async def begin(self, url: str, mark_ms: int) -> None:
         """From here on it is the play that counts: what closes after `mark_ms`."""

@@ -1,6 +1,6 @@
 """Models over HTTP: list, inspect, retrain, delete, clean up."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Response
 from starlette.convertors import Convertor, register_url_convertor
@@ -61,7 +61,7 @@ async def model_stats(
 @router.post(
     "/cleanup", responses=declared(Success[replies.CleanupData], 401, 503), dependencies=[AUTHORISED]
 )
-async def cleanup_models(admin: Admin, asked: CleanupRequest | None = Body(None)) -> Response:  # noqa: B008
+async def cleanup_models(admin: Admin, asked: Annotated[CleanupRequest | None, Body()] = None) -> Response:
     """Delete models whose last training candle is older than that, in the store and in every worker."""
     asked = asked or CleanupRequest()
     days = _days(asked)

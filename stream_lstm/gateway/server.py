@@ -58,7 +58,7 @@ async def serve(app: object, listener: socket.socket, stop: asyncio.Event) -> No
     """Serve an application on a socket that listens, until the event is set; requests may end by then."""
     server = _Server(
         uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,  # type: ignore[arg-type]  # its types of ASGI and starlette's are the same, and do not know it
             http="h11",
             ws="none",
             lifespan="off",

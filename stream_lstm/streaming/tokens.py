@@ -40,11 +40,11 @@ class TokenUnavailable(KafkaError):  # type: ignore[misc]  # aiokafka has no typ
     retriable = True
 
 
-class TokenRefused(KafkaError):  # type: ignore[misc]
+class TokenRefused(KafkaError):  # type: ignore[misc]  # aiokafka has no types
     """There will be no token until somebody changes something."""
 
 
-class Tokens(AbstractTokenProvider):  # type: ignore[misc]
+class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
     """Gives aiokafka a token for each connection. `get` blocks, and is called in a thread."""
 
     def __init__(self, get: Callable[[], Any], extensions: Mapping[str, str]) -> None:
@@ -64,7 +64,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
         return self._extensions
 
 
-class _Authenticator(OAuthAuthenticator):  # type: ignore[misc]
+class _Authenticator(OAuthAuthenticator):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka takes every answer to a token for a yes; a refusal is one with a body (RFC 7628, 3.2.2)."""
 
     async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
@@ -119,7 +119,7 @@ def of_function(name: str, extensions: Mapping[str, str]) -> Tokens:
 async def _awaited(coroutine: Any) -> Any:
     try:
         return await coroutine
-    except Exception as error:  # noqa: BLE001  # as above
+    except Exception as error:  # noqa: BLE001  # whatever it raises, aiokafka must not die of it
         _failed(error)
 
 

@@ -50,7 +50,7 @@ async def create(connection: KafkaConnection, specs: Sequence[TopicSpec], deadli
         answer = await admin.create_topics(wanted)
         made = [name for name, code, reason in answer.topic_errors if _is_made(name, code, reason)]
         # A broker may hear of a new topic a moment after the controller; nothing tells us when.
-        while not {spec.name for spec in specs} <= (await _partition_counts(admin)).keys():  # noqa: ASYNC110
+        while not {spec.name for spec in specs} <= (await _partition_counts(admin)).keys():  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(_PAUSE_SECONDS)
     return made
 

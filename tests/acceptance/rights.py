@@ -77,7 +77,7 @@ class Rights:
             await self._send(CreateAclsRequest, kind, name, prefixed, what, _ALLOW, principal)
             pattern = _PREFIXED if prefixed else _LITERAL
             asked = DescribeAclsRequest(kind, name, pattern, principal, "*", what, _ALLOW)
-            while not (await self._admin._send_request(asked)).resources:  # noqa: ASYNC110
+            while not (await self._admin._send_request(asked)).resources:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.02)
 
     async def _send(

@@ -138,7 +138,7 @@ async def said(own: Application, worker: BoundProcess, text: str) -> None:
 async def test_a_worker_with_a_wrong_password_ends_and_says_so(own: Application, secured: Secured) -> None:
     worker = start(own, secured, "at_least_once", password="hunter2")
     async with asyncio.timeout(60):
-        while worker.exit_code is None:  # noqa: ASYNC110
+        while worker.exit_code is None:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.1)
     assert worker.exit_code == 1
     log = own.log_of(0)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.kafka
 
 async def ended(worker: Any, seconds: float = 20) -> int:
     async with asyncio.timeout(seconds):
-        while worker.exit_code is None:  # noqa: ASYNC110
+        while worker.exit_code is None:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     return int(worker.exit_code)
 
@@ -25,7 +25,7 @@ async def ended(worker: Any, seconds: float = 20) -> int:
 async def logged(application: Any, text: str, worker: int = 0) -> str:
     """Wait until a worker has said something; all that it has said."""
     async with asyncio.timeout(30):
-        while text not in (log := application.log_of(worker)):  # noqa: ASYNC110
+        while text not in (log := application.log_of(worker)):  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     return str(log)
 
@@ -46,7 +46,7 @@ async def test_it_says_what_it_will_do_is_ready_and_stops_in_time(application: A
     assert "training.expiry = 12h" in log
     assert f"{application.candles} (3 partitions)" in log
     async with asyncio.timeout(20):
-        while (await asyncio.to_thread(page, log, "/readyz"))[0] != 200:  # noqa: ASYNC110
+        while (await asyncio.to_thread(page, log, "/readyz"))[0] != 200:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     status, metrics = await asyncio.to_thread(page, log, "/metrics")
     assert status == 200
@@ -103,7 +103,7 @@ async def test_it_stops_in_the_middle_of_a_training_and_leaves_no_process(
     worker = application.start_worker()
     process = psutil.Process(worker.pid)
     async with asyncio.timeout(60):
-        while not process.children():  # noqa: ASYNC110
+        while not process.children():  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.02)
     children = process.children()
     await asyncio.to_thread(worker.stop, 20)

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,4 @@ def chromium_missing() -> str | None:
     """Why there is no browser; None if there is one."""
     if not Path(CHROMIUM).exists():
         return "no chromium: `apt-get install chromium`"
-    try:
-        import playwright  # noqa: F401
-    except ImportError:
-        return "no playwright: it is in the dev group"
-    return None
+    return None if find_spec("playwright") else "no playwright: it is in the dev group"

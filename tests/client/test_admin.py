@@ -98,7 +98,7 @@ async def test_pages_are_one_list_whoever_else_has_begun_one(installation: Insta
     names = [f"S{number}" for number in range(12)]
     async with Worker(installation, lambda command: None) as silent, admin_of(installation) as admin:
         asking = asyncio.create_task(admin.list_models())
-        while not silent.asked:  # noqa: ASYNC110
+        while not silent.asked:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.02)
         for worker, pages in (("other", 1), ("one", 3)):
             for page in range(pages):

@@ -49,7 +49,7 @@ async def test_a_stream_has_no_gap_and_no_repeat_when_a_worker_is_killed(
 
         async def said(count: int) -> None:
             async with asyncio.timeout(90):
-                while len({each.id for each in found}) < count:  # noqa: ASYNC110
+                while len({each.id for each in found}) < count:  # noqa: ASYNC110  nobody tells
                     await asyncio.sleep(0.05)
 
         listening = asyncio.create_task(listen())

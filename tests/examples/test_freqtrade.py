@@ -127,7 +127,7 @@ async def test_a_running_bot_sees_what_is_said(
     strategy.bot_start()
     await installation.say(prediction(as_of=START + CANDLES * HOUR - 1, horizon="1h", direction=UP))
     async with asyncio.timeout(60):
-        while strategy.said.at(PAIR, START + (CANDLES - 1) * HOUR) is None:  # noqa: ASYNC110
+        while strategy.said.at(PAIR, START + (CANDLES - 1) * HOUR) is None:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     found = strategy.populate_entry_trend(
         strategy.populate_indicators(candles, {"pair": PAIR}), {"pair": PAIR}

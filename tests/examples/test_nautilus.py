@@ -46,10 +46,10 @@ async def test_predictions_are_data_on_the_message_bus(kafka: str, prefix: str) 
     node.build()
     running = asyncio.create_task(node.run_async())
     async with asyncio.timeout(60):
-        while len(heard) < 1:  # noqa: ASYNC110
+        while len(heard) < 1:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
         await installation.say(prediction(horizon="1h", as_of=AS_OF + HOUR))
-        while len(heard) < 2:  # noqa: ASYNC110
+        while len(heard) < 2:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     await node.stop_async()
     running.cancel()

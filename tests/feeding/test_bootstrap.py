@@ -102,7 +102,7 @@ async def test_a_killed_command_goes_on_when_it_is_called_again(scene: Scene, nu
         *command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
     async with asyncio.timeout(100):
-        while exchange.asked["klines"] < 32:  # the first window is written by then, the second is not  # noqa: ASYNC110
+        while exchange.asked["klines"] < 32:  # the first window is written by then, the second is not  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     os.kill(process.pid, number)
     await process.wait()

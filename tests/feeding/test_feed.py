@@ -43,7 +43,7 @@ async def more(feed: Feed, candles: int, seconds: float = 30) -> None:
     """Wait until so many more candles are out."""
     wanted = feed.fed.closed + candles
     async with asyncio.timeout(seconds):
-        while feed.fed.closed < wanted:  # noqa: ASYNC110
+        while feed.fed.closed < wanted:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
 
 
@@ -81,7 +81,7 @@ async def test_bootstrap_and_feed_meet_without_a_seam(scene: Scene) -> None:
     async with fed(scene) as feed:
         await more(feed, 9)
         async with asyncio.timeout(20):
-            while not feed.fed.forming:  # noqa: ASYNC110
+            while not feed.fed.forming:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.05)
     assert await check(scene, listings) >= 3 * 50 + 9
     written = await scene.written()

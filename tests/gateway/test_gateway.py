@@ -171,7 +171,7 @@ async def test_a_port_that_is_taken_is_named_with_its_setting(
     (tmp_path / "second").mkdir()
     second = Process(tmp_path / "second", "gateway", *settings_of(installation), "--set", f"http.port={port}")
     async with asyncio.timeout(30):
-        while second.process.exit_code is None:  # noqa: ASYNC110
+        while second.process.exit_code is None:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     assert second.process.exit_code == 2
     assert "http.host, http.port: cannot listen" in second.log
@@ -194,7 +194,7 @@ async def test_run_with_gateway_starts_both_and_stops_both(
     both = Process(tmp_path, "run", "--gateway", *settings_of(installation), *options)
     client = await both.client()
     async with Worker(installation), asyncio.timeout(60):
-        while "worker" not in both.log or "assigned" not in both.log:  # noqa: ASYNC110
+        while "worker" not in both.log or "assigned" not in both.log:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
         assert (await client.get("/api/ml/models")).status == 200
     children = psutil.Process(both.process.pid).children(recursive=True)
@@ -219,7 +219,7 @@ async def test_a_gateway_beside_a_worker_is_started_again(installation: Installa
 
     async def pids(count: int) -> list[str]:
         async with asyncio.timeout(60):
-            while len(found := re.findall(r"gateway on http://\S+", log.read_text())) < count:  # noqa: ASYNC110
+            while len(found := re.findall(r"gateway on http://\S+", log.read_text())) < count:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.05)
         return found
 

@@ -47,7 +47,7 @@ def directory(store: Claims, *own: SeriesKey, **defaults: str) -> Directory:
 async def meant(where: Directory, asked: Command) -> list[SeriesKey]:
     since = time.monotonic()
     async with asyncio.timeout(10):
-        while (found := where.matches(asked, since)) is None:  # noqa: ASYNC110
+        while (found := where.matches(asked, since)) is None:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.01)
     return found
 

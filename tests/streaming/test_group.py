@@ -197,7 +197,7 @@ async def test_a_worker_that_does_not_let_go_in_time_loses_its_partitions(
     with pytest.raises(PartitionLost):
         await first.commit({moved: 3}, Deadline(10))
     async with asyncio.timeout(10):
-        while not first.owned:  # noqa: ASYNC110
+        while not first.owned:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.02)
     (kept,) = first.owned
     with pytest.raises(PartitionLost):  # somebody else may have had it in between

@@ -164,7 +164,7 @@ async def restorer(
 async def loaded(running: Restorer, topic: str) -> Loaded:
     running.begin([(topic, 0)])
     async with asyncio.timeout(40):
-        while not (finished := running.finished()):  # noqa: ASYNC110
+        while not (finished := running.finished()):  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.02)
     return finished[0]
 

@@ -71,7 +71,7 @@ def is_ready(output: Path) -> bool:
 
 async def ended(worker: BoundProcess, seconds: float) -> int | None:
     async with asyncio.timeout(seconds):
-        while worker.exit_code is None:  # noqa: ASYNC110
+        while worker.exit_code is None:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     return worker.exit_code
 

@@ -125,7 +125,7 @@ async def test_a_killed_process_is_replaced_and_the_training_tried_again(tmp_pat
     async with trainer(tmp_path, sets, model_type="lstm") as running:
         running.submit(request("BTC"))
         async with asyncio.timeout(20):
-            while not children():  # noqa: ASYNC110
+            while not children():  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)
         slow = False
@@ -207,7 +207,7 @@ async def test_a_training_from_before_its_partition_was_lost_is_dropped(tmp_path
     async with trainer(tmp_path) as running:
         running.submit(request("BTC"))
         async with asyncio.timeout(20):
-            while running.queued and not children():  # noqa: ASYNC110
+            while running.queued and not children():  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.01)
         running.drop(PLACE)
         running.submit(request("ETH"))

@@ -68,7 +68,7 @@ async def watching(*args: Any, **options: Any) -> AsyncIterator[None]:
 
 
 async def lines(out: io.BytesIO, count: int) -> list[dict[str, Any]]:
-    while len(found := out.getvalue().splitlines()) < count:  # noqa: ASYNC110
+    while len(found := out.getvalue().splitlines()) < count:  # noqa: ASYNC110  nobody tells
         await asyncio.sleep(0.05)
     return [orjson.loads(line) for line in found]
 
@@ -145,7 +145,7 @@ async def test_on_a_terminal_it_draws_a_table_that_stays_at_the_end(
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, width=100, height=30)
     async with watching(connection, names, symbols=["BTC"], since_seconds=3600, console=terminal):
-        while "BTC" not in screen.getvalue():  # noqa: ASYNC110
+        while "BTC" not in screen.getvalue():  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
     assert "stream-lstm: 1 series" in text
@@ -165,10 +165,10 @@ async def test_while_kafka_is_away_the_view_stays_and_says_since_when(
     await topic_admin.create(connection, specs(names, []), Deadline(30))
     terminal = Console(file=screen, force_terminal=True, width=100, height=30)
     async with watching(connection, names, console=terminal):
-        while "Waiting for the first prediction" not in screen.getvalue():  # noqa: ASYNC110
+        while "Waiting for the first prediction" not in screen.getvalue():  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
         await asyncio.to_thread(private_kafka.kill)
-        while "last message 4s ago" not in screen.getvalue():  # noqa: ASYNC110
+        while "last message 4s ago" not in screen.getvalue():  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
         written_into_the_view = [one for one in caplog.records if one.name.startswith("aiokafka")]
     await asyncio.to_thread(private_kafka.restart)
