@@ -26,6 +26,7 @@ Code = Literal[
     "RETRAIN_FAILED",
     "OWNER_UNAVAILABLE",
     "STORE_UNAVAILABLE",
+    "INTERNAL_ERROR",
 ]
 
 

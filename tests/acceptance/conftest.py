@@ -1,6 +1,6 @@
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from stream_lstm.streaming.feeder import Feeder
 from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
+from tests.acceptance.rights import Rights, rights
+from tests.secured import Secured, secured_kafka
 
 
 class Application:
@@ -133,3 +135,21 @@ async def installed(kafka: str, prefix: str, folder: Path, partitions: int = 3) 
 async def application(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
     async with installed(kafka, prefix, tmp_path) as application:
         yield application
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    with secured_kafka(tmp_path_factory.mktemp("secured")) as secured:
+        yield secured
+
+
+@pytest.fixture
+async def own(secured: Secured, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
+    async with installed(secured.kafka.bootstrap_servers, prefix, tmp_path) as application:
+        yield application
+
+
+@pytest.fixture
+async def given(secured: Secured) -> AsyncIterator[Rights]:
+    async with rights(secured.kafka.bootstrap_servers) as given:
+        yield given

@@ -1,8 +1,7 @@
 """SASL_SSL, SCRAM and ACLs: a worker runs with the listed rights, and says which of them is missing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,33 +14,15 @@ from stream_lstm.streaming.dead_letter_overview import overview
 from stream_lstm.streaming.dead_letter_plan import Wanted
 from stream_lstm.streaming.dead_letter_selection import Selection
 from stream_lstm.streaming.topics import DEAD_LETTERS, TopicNames, specs
-from tests.acceptance.conftest import Application, installed
-from tests.acceptance.rights import Rights, rights
+from tests.acceptance.conftest import Application
+from tests.acceptance.rights import Rights
 from tests.acceptance.test_trouble import SETTINGS, a_market, assert_each_prediction_is_there, some_said
-from tests.secured import BOT, PASSWORD, USER, Secured, secured_kafka
+from tests.secured import BOT, PASSWORD, USER, Secured
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 DELIVERIES = ("at_least_once", "exactly_once")
 PATTERN = Installation(TopicNames(), ["candles"], [], "the-group")
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    with secured_kafka(tmp_path_factory.mktemp("secured")) as secured:
-        yield secured
-
-
-@pytest.fixture
-async def own(secured: Secured, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
-    async with installed(secured.kafka.bootstrap_servers, prefix, tmp_path) as application:
-        yield application
-
-
-@pytest.fixture
-async def given(secured: Secured) -> AsyncIterator[Rights]:
-    async with rights(secured.kafka.bootstrap_servers) as given:
-        yield given
 
 
 def installation_of(own: Application, delivery: str = "at_least_once") -> Installation:

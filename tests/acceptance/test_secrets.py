@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,34 +11,16 @@ import pytest
 from stream_lstm.streaming import acls
 from stream_lstm.streaming.acls import Installation
 from stream_lstm.streaming.bound_process import BoundProcess
-from tests.acceptance.conftest import Application, installed
-from tests.acceptance.rights import Rights, rights
+from tests.acceptance.conftest import Application
+from tests.acceptance.rights import Rights
 from tests.acceptance.test_trouble import SETTINGS, a_market, assert_each_prediction_is_there
 from tests.gateway.serving import Client
-from tests.secured import PASSWORD, USER, Secured, secured_kafka, unsigned_token
+from tests.secured import PASSWORD, USER, Secured, unsigned_token
 from tests.token_endpoint import TokenEndpoint, token_endpoint
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 KEY_PASSWORD, CLIENT_SECRET, HTTP_TOKEN = "pa55-of-the-key", "secret-of-the-client", "t0ken-of-http"
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    with secured_kafka(tmp_path_factory.mktemp("secured")) as secured:
-        yield secured
-
-
-@pytest.fixture
-async def own(secured: Secured, prefix: str, tmp_path: Path) -> AsyncIterator[Application]:
-    async with installed(secured.kafka.bootstrap_servers, prefix, tmp_path) as application:
-        yield application
-
-
-@pytest.fixture
-async def given(secured: Secured) -> AsyncIterator[Rights]:
-    async with rights(secured.kafka.bootstrap_servers) as given:
-        yield given
 
 
 @pytest.fixture

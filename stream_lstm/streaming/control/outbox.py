@@ -59,7 +59,8 @@ class Outbox:
                 self.refuse(one, CommandRefused("STORE_UNAVAILABLE", str(error)))
             except Exception as error:  # whatever it is, silence is no answer
                 log.exception("the command %s failed", one.key)
-                self.refuse(one, CommandRefused("STORE_UNAVAILABLE", repr(error)))
+                told = f"a fault of the worker, its log says more: {error!r}"
+                self.refuse(one, CommandRefused("INTERNAL_ERROR", told))
 
         self.beside(answer(), f"command {one.key}")
 
