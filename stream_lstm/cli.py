@@ -210,7 +210,7 @@ def backtest(
     from stream_lstm import backtesting
     from stream_lstm.candles.files import read_csv
     from stream_lstm.evaluation.backtest import Walk
-    from stream_lstm.evaluation.report import html
+    from stream_lstm.evaluation.report.page import Asked, html
     from stream_lstm.terminal import tables
     from stream_lstm.terminal.progress import counting
     from stream_lstm.terminal.verdicts import verdicts
@@ -228,8 +228,8 @@ def backtest(
     if records is not None:
         backtesting.write_records(records, tested)
     if report is not None:
-        title = f"Backtest of {', '.join(dict.fromkeys(file.symbol for file in candles))}"
-        report.write_text(html(title, confidence, verdict["summary"], verdict["series"]))
+        asked = Asked(list(dict.fromkeys(one.model for one in tested)), confidence, retrain)
+        report.write_text(html(asked, judged, backtesting.costs(tested)), encoding="utf-8")
     if json:
         _print_json(verdict)
     else:
