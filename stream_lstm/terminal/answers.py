@@ -80,12 +80,11 @@ def description(told: Description) -> RenderableType:
     model, training = told.model, told.training
     answers = "hybrid, until a model is trained"
     if model is not None:
-        name, stale = plain(f"{model.model_type} {model.model_id}"), ", stale" if model.stale else ""
-        answers = f"{name}{_trained(model, told.last_close)}{stale}"
+        answers = plain(f"{model.model_type} {model.model_id}") + (", stale" if model.stale else "")
     candles = f"{told.candles:,}, of which {told.needed:,} were needed"
     if told.candles < told.needed:
         answers, candles = "nothing yet", f"{told.candles:,} of {told.needed:,} needed"
-    place = "" if training.place is None else f", {training.place} before it"
+    place = f", {training.place} before it" if training.place else ""
     state = Text("paused", "yellow") if told.paused else Text("speaks", "green")
     return _facts(
         _name(told),
@@ -97,6 +96,7 @@ def description(told: Description) -> RenderableType:
             ("last candle", UNKNOWN if told.last_close is None else f"{moment(told.last_close)} UTC"),
             ("horizons", ", ".join(told.horizons) or UNKNOWN),
             ("answers", answers),
+            ("trained up to", _trained(model, told.last_close)),
             ("expires", _expiry(told)),
             ("training", f"{training.state}{place}"),
             ("last error", plain(told.last_error) if told.last_error else UNKNOWN),
@@ -116,13 +116,12 @@ def paused(told: Paused) -> RenderableType:
     return Text(f"{_name(told)}: {'paused, it learns and says nothing' if told.paused else 'speaks'}")
 
 
-def _trained(model: LiveModel, last_close: int | None) -> str:
-    """Until when a model has seen candles: by the candles' clock, which a replay of old ones has too."""
-    if model.trained_at is None:
-        return ""
+def _trained(model: LiveModel | None, last_close: int | None) -> str:
+    """Until when a model has seen candles, and by their own clock: that of a replay is not ours."""
+    if model is None or model.trained_at is None:
+        return UNKNOWN
     age = max((last_close or 0) - model.trained_at, 0)
-    before = f", {duration(age)} before the last" if age else ""
-    return f", trained up to {moment(model.trained_at)} UTC{before}"
+    return f"{moment(model.trained_at)} UTC" + (f", {duration(age)} before the last candle" if age else "")
 
 
 def _expiry(told: Description) -> str:

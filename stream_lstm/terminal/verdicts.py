@@ -20,6 +20,8 @@ _MEANING: Final = (
     "Better: series better than the unit (Diebold–Mariano, 5%). Coverage: asked {asked}; worst 500: of "
     "forecasts in a row."
 )
+_SHORTEST: Final = 0.005
+"""Seconds of a training that are worth telling."""
 _WORDS: Final = frozenset({"Model", "Horizon", "of"})
 
 
@@ -70,7 +72,8 @@ def _cells(row: Row) -> dict[str, str]:
 
 def _cost(cost: Row) -> Text:
     tried = cost["fits"] + cost["failed_fits"]
-    each = f" of {cost['fit_seconds'] / tried:.2f} s" if tried else ""
+    seconds = cost["fit_seconds"] / tried if tried else 0.0
+    each = f" of {seconds:.2f} s" if seconds >= _SHORTEST else ""
     failed = f", {cost['failed_fits']:,} failed" if cost["failed_fits"] else ""
     walked = f"{cost['seconds']:,.0f} s for {cost['candles']:,} candles"
     return Text(f"{cost['model']}: {tried:,} trainings{each}{failed}; {walked}")
