@@ -95,7 +95,7 @@ def test_the_verdict_says_what_the_numbers_say(page: str, verdicts: list[Judged]
         f"1h intervals are {abs(skill):.1%} better than the unit: 2 of 2 better by more than chance" in text
     )
     assert "The point forecast is no better than the last price" in text
-    assert re.search(r"Against har: \+\d+\.\d\d points \(2 of 2 better\) at 1h", text)
+    assert re.search(r"Against har: points .*: \+\d+\.\d\d at 1h \(2 of 2 better\)", text)
     inside = [one.worth.coverage.overall for one in verdicts[:4:2]]
     assert f"({min(inside):.1%} … {max(inside):.1%} by series)" in text
     assert "from 2021-01-" in text

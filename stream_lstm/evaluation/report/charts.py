@@ -103,7 +103,7 @@ def reliability(horizon: str, nominal: Floats, observed: Floats, count: int) -> 
     most = 1.15 * float(np.abs(off).max()) or 0.01
     strip = Plot(f"Observed less asked coverage at {horizon}", "", Span(0, 1), Span(-most, most), height=120)
     strip.x_axis(_QUARTERS, _percent, "asked")
-    strip.y_axis(ticks(Span(-most, most), 4), lambda value: f"{100 * value:+.3g}")
+    strip.y_axis(ticks(Span(-most, most), 4), lambda value: f"{100 * value:+.3g}" if value else "0")
     strip.band(shares, np.clip(band - shares[:, None], -most, most), "band")
     strip.line([0, 1], [0, 0], "nominal")
     _points(strip, nominal, off, asked, told)

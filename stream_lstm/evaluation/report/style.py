@@ -70,6 +70,7 @@ summary { cursor: pointer; margin: .4rem 0; }
 :focus-visible { outline: 2px solid var(--subject); outline-offset: 2px; }
 @media print {
   :root { --paper: #fff; --panel: #fff; --ink: #000; --soft: #444; --subject: #2456c9; --other: #8a4b00; }
+  html { font-size: 10px; }
   body { font-size: 9.5px; max-width: none; padding: 0; }
   .plots { grid-template-columns: repeat(4, 1fr); gap: .5rem .8rem; }
   .wide { overflow: visible; }

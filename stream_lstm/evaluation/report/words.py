@@ -9,6 +9,7 @@ from stream_lstm.evaluation.summary import is_better, is_worse
 
 _NOTHING: Final = 5e-4
 """A difference of skill below this is not worth a word."""
+_BRACKETS: Final = " (series by more than chance)"
 
 
 def intervals(ahead: Ahead) -> tuple[str, str]:
@@ -25,8 +26,8 @@ def intervals(ahead: Ahead) -> tuple[str, str]:
 
 def beside(model: str, aheads: Sequence[Ahead]) -> tuple[str, str] | None:
     """How another model of the walk compares; None where they share no series."""
-    said = [f"{text} at {ahead.name}" for ahead in aheads if (text := _duel(ahead, model)) is not None]
-    return (f"Against {model}", f"{', '.join(said)}, by more than chance.") if said else None
+    said = [text for ahead in aheads if (text := _duel(ahead, model)) is not None]
+    return (f"Against {model}", f"points of skill{_BRACKETS}: {', '.join(said)}.") if said else None
 
 
 def _duel(ahead: Ahead, model: str) -> str | None:
@@ -35,7 +36,7 @@ def _duel(ahead: Ahead, model: str) -> str | None:
         return None
     gain = fmean(gain for gain, _ in duels)
     better, worse = (sum(says(verdict) for _, verdict in duels) for says in (is_better, is_worse))
-    return f"{signed(gain)} points ({_counted(better, worse, len(duels))})"
+    return f"{signed(gain)} at {ahead.name} ({_counted(better, worse, len(duels))})"
 
 
 def point(aheads: Sequence[Ahead]) -> tuple[str, str]:
@@ -55,7 +56,7 @@ def point(aheads: Sequence[Ahead]) -> tuple[str, str]:
     ]
     return (
         head,
-        f"RMSE over that of the last price: {', '.join(said)}, by more than chance.",
+        f"RMSE over that of the last price{_BRACKETS}: {', '.join(said)}.",
     )
 
 
