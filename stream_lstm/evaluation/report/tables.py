@@ -99,7 +99,7 @@ def coverages(aheads: Sequence[Ahead]) -> str:
         for ahead in aheads
         for name, one in ahead.judged.items()
     ]
-    columns["asked"] = f"asked: {aheads[0].confidence:.4g}" if aheads else "asked"
+    columns["asked"] = f"asked: {100 * aheads[0].confidence:.4g}%"
     return table("Share of outcomes inside each interval", columns, rows)
 
 
