@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from stream_lstm.candles.files import CandleFile
 from stream_lstm.evaluation.backtest import Walk, Walked, walk_forward
+from stream_lstm.evaluation.cost import Cost, cost_of
+from stream_lstm.evaluation.evidence import evidence_of
 from stream_lstm.evaluation.metrics import judge
 from stream_lstm.evaluation.references import forecaster
 from stream_lstm.evaluation.summary import Judged, summarise
@@ -25,6 +28,10 @@ Progress = Callable[[int, int], None]
 
 _SPAWN: Final = get_context("spawn")
 _LOOK_SECONDS: Final = 0.2
+
+
+def _clock() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ def _here(parts: list[list[CandleFile]], walks: list[Walk], progress: Progress) 
                 counts[at] = done
                 progress(sum(counts), total)
 
-            results.append(walk_forward(part, walk, told))
+            results.append(walk_forward(part, walk, told, _clock))
     return results
 
 
@@ -133,7 +140,7 @@ def _walk(at: int, part: list[CandleFile], walk: Walk) -> list[Walked]:
     def told(done: int, _: int) -> None:
         _counts[at] = done
 
-    return walk_forward(part, walk, told)
+    return walk_forward(part, walk, told, _clock)
 
 
 def judge_all(tested: Sequence[Tested]) -> list[Judged]:
@@ -147,8 +154,20 @@ def judge_all(tested: Sequence[Tested]) -> list[Judged]:
                 measures[place] = yardstick(one.file, track.steps, track.confidence)
             worth = judge(track, measures[place])
             if worth is not None:
-                judged.append(Judged(one.model, one.file.symbol, one.file.interval, track.horizon, worth))
+                about = (one.model, one.file.symbol, one.file.interval, track.horizon)
+                judged.append(Judged(*about, worth, evidence_of(track, measures[place])))
     return judged
+
+
+def costs(tested: Sequence[Tested]) -> list[Cost]:
+    """What each model took, in the order of the walk."""
+    by_model: dict[str, list[Tested]] = {}
+    for one in tested:
+        by_model.setdefault(one.model, []).append(one)
+    return [
+        cost_of(model, [one.walked for one in each], sum(len(one.file.open_ms) for one in each))
+        for model, each in by_model.items()
+    ]
 
 
 def verdict(tested: Sequence[Tested], judged: Sequence[Judged]) -> dict[str, Any]:

@@ -178,8 +178,9 @@ def predict(
         _print_json([prediction.body for prediction in predictions])
     else:
         from stream_lstm.terminal import tables
+        from stream_lstm.terminal.console import show
 
-        tables.show(tables.predictions([prediction.body for prediction in predictions]))
+        show(tables.predictions([prediction.body for prediction in predictions]))
 
 
 @app.command()
@@ -210,8 +211,8 @@ def backtest(
     from stream_lstm import backtesting
     from stream_lstm.candles.files import read_csv
     from stream_lstm.evaluation.backtest import Walk
-    from stream_lstm.evaluation.report import html
-    from stream_lstm.terminal import tables
+    from stream_lstm.evaluation.report.page import Asked, html
+    from stream_lstm.terminal.console import show
     from stream_lstm.terminal.progress import counting
     from stream_lstm.terminal.verdicts import verdicts
 
@@ -224,16 +225,16 @@ def backtest(
     with counting("candles", shown=not json) as progress:
         tested = backtesting.backtest(candles, walk, model.split(","), jobs, progress)
     judged = backtesting.judge_all(tested)
-    verdict = backtesting.verdict(tested, judged)
+    verdict, costs = backtesting.verdict(tested, judged), backtesting.costs(tested)
     if records is not None:
         backtesting.write_records(records, tested)
     if report is not None:
-        title = f"Backtest of {', '.join(dict.fromkeys(file.symbol for file in candles))}"
-        report.write_text(html(title, confidence, verdict["summary"], verdict["series"]))
+        asked = Asked(list(dict.fromkeys(one.model for one in tested)), confidence, retrain)
+        report.write_text(html(asked, judged, costs), encoding="utf-8")
     if json:
         _print_json(verdict)
     else:
-        tables.show(verdicts(verdict["summary"], confidence))
+        show(verdicts(verdict["summary"], confidence, [cost._asdict() for cost in costs]))
 
 
 @app.command()
@@ -352,8 +353,9 @@ def topics_create(
         _print_json({"created": made, "topics": list(retention_ms), "retentionMs": retention_ms})
     else:
         from stream_lstm.terminal import tables
+        from stream_lstm.terminal.console import show
 
-        tables.show(tables.topics(wanted, made))
+        show(tables.topics(wanted, made))
         if not keep_for_ever:
             typer.echo(
                 f"Kafka deletes candles {retention_days} days after their own timestamp: "
@@ -372,8 +374,9 @@ def config_show(config: Config = None, set: Set = None, json: Json = False) -> N
         _print_json({one.name: one._asdict() for one in settings})
     else:
         from stream_lstm.terminal import tables
+        from stream_lstm.terminal.console import show
 
-        tables.show(tables.settings(settings))
+        show(tables.settings(settings))
 
 
 def _fail(error: Exception, code: int) -> NoReturn:

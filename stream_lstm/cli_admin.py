@@ -183,6 +183,6 @@ def _tell(told: M, drawn: "Callable[[M], RenderableType]", as_json: bool) -> Non
     if as_json:
         print_json(told.model_dump(mode="json", by_alias=True))
     else:
-        from stream_lstm.terminal import tables
+        from stream_lstm.terminal.console import show
 
-        tables.show(drawn(told))
+        show(drawn(told))

@@ -56,7 +56,8 @@ def show(
     from stream_lstm.dead_letters.overview import overview
     from stream_lstm.kafka.topics import DEAD_LETTERS, TopicNames
     from stream_lstm.streaming.assembly import connection_of
-    from stream_lstm.terminal import dead_letters, tables
+    from stream_lstm.terminal import dead_letters
+    from stream_lstm.terminal.console import show
     from stream_lstm.terminal.progress import counting
 
     settings = settings_of(config, set)
@@ -67,7 +68,7 @@ def show(
     if json:
         print_json(told)
     else:
-        tables.show(dead_letters.overview(told))
+        show(dead_letters.overview(told))
 
 
 @dlq_app.command("replay")
@@ -92,7 +93,8 @@ def replay(
     from stream_lstm.dead_letters.plan import Wanted
     from stream_lstm.kafka.topics import DEAD_LETTERS, TopicNames
     from stream_lstm.streaming.assembly import connection_of
-    from stream_lstm.terminal import dead_letters, tables
+    from stream_lstm.terminal import dead_letters
+    from stream_lstm.terminal.console import show
     from stream_lstm.terminal.progress import counting
 
     settings = settings_of(config, set)
@@ -107,7 +109,7 @@ def replay(
         if json:
             print_json(plan.told() | {"dryRun": True})
         else:
-            tables.show(dead_letters.plan(plan.told()))
+            show(dead_letters.plan(plan.told()))
         if dry_run or not plan.cases or not typer.confirm(f"Replay {len(plan.cases):,} records?"):
             return
         wanted = replaced(wanted, ends=plan.ends)  # what came while somebody thought was not agreed to
@@ -116,7 +118,7 @@ def replay(
     if json:
         print_json(done.told() | {"dryRun": False})
     else:
-        tables.show(dead_letters.done(done.told()))
+        show(dead_letters.done(done.told()))
 
 
 def _selection(

@@ -57,7 +57,7 @@ def bootstrap(
     json: Json = False,
 ) -> None:
     """Load history into an input topic: what is missing there, from files or from an exchange."""
-    from stream_lstm.terminal import tables
+    from stream_lstm.terminal.console import show
     from stream_lstm.terminal.history import loaded_table
     from stream_lstm.terminal.progress import counting
 
@@ -86,7 +86,7 @@ def bootstrap(
     if json:
         print_json({"topic": target.topic, "candles": sum(one.loaded for one in loaded), "series": rows})
     else:
-        tables.show(loaded_table(target.topic, rows))
+        show(loaded_table(target.topic, rows))
 
 
 def feed(

@@ -50,7 +50,7 @@ async def test_each_command_asks_and_shows(installation: Installation) -> None:
         )
     assert [(code, error) for code, _, error in shown] == [(0, "")] * 8
     words = ["2 models", "mean absolute error", "1 model deleted", "m-BTCUSDT", "queued, 0 before it"]
-    words += ["8,760 of 100 needed", "paused", "speaks"]
+    words += ["8,760, of which 100 were needed", "paused", "speaks"]
     for (_, out, _), word in zip(shown, words, strict=True):
         assert word in out, out
     asked = {each.command: each for each in worker.asked}

@@ -9,6 +9,7 @@ from rich.status import Status
 from stream_lstm.demo.stage import Summary
 from stream_lstm.kafka.records import Header
 from stream_lstm.terminal.board import Board
+from stream_lstm.terminal.console import console
 from stream_lstm.terminal.live_table import Latency, LiveTable
 
 
@@ -19,12 +20,11 @@ class Screen:
     """
 
     def __init__(self, *, live: bool, out: Console | None = None, err: Console | None = None) -> None:
-        self._err = err or Console(stderr=True, highlight=False)
+        self._err = err or console(stderr=True)
         self._status: Status | None = None
         self._board = Board()
         self._table = LiveTable(self._board)
-        console = out or Console(highlight=False)
-        self._live = Live(self._table, console=console, auto_refresh=False) if live else None
+        self._live = Live(self._table, console=out or console(), auto_refresh=False) if live else None
 
     def __enter__(self) -> "Screen":
         return self

@@ -34,6 +34,9 @@ Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 """Told how many candles are done, and of how many."""
 
+Clock = Callable[[], tuple[float, float]]
+"""Seconds by the wall, and of the processor; only their differences count."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
@@ -48,11 +51,19 @@ class Walk:
 
 @dataclass(slots=True)
 class Walked:
-    """What was published for one file, by horizon, and what it cost."""
+    """What was published for one file, by horizon, and what it cost.
+
+    Seconds are those of the clock, and 0 without one. What files share is divided among them.
+    """
 
     tracks: dict[str, Track] = field(default_factory=dict)
     fits: int = 0
     failed_fits: int = 0
+    seconds: float = 0.0
+    """By the wall, of the whole walk: trainings included."""
+    fit_seconds: float = 0.0
+    """By the wall, of trainings, failed ones included."""
+    fit_cpu_seconds: float = 0.0
 
 
 class _Row(NamedTuple):
@@ -107,7 +118,10 @@ class _Published:
 
 
 def walk_forward(
-    files: Sequence[CandleFile], walk: Walk, progress: Progress = lambda done, total: None
+    files: Sequence[CandleFile],
+    walk: Walk,
+    progress: Progress = lambda done, total: None,
+    clock: Clock = lambda: (0.0, 0.0),
 ) -> list[Walked]:
     """Publish for every file, as the engine would have done live; aligned with `files`.
 
@@ -119,6 +133,7 @@ def walk_forward(
     keys = [SeriesKey(EXCHANGE, file.symbol, file.interval) for file in files]
     walked = {key: Walked() for key in keys}
     total, done = sum(len(file.open_ms) for file in files), 0
+    began, _ = clock()
     for moment in moments.of_files(files, EXCHANGE):
         close_ms = moment[0].close_ms
         if walk.to_ms is not None and close_ms > walk.to_ms:
@@ -126,24 +141,36 @@ def walk_forward(
         live = walk.from_ms is None or close_ms >= walk.from_ms
         admitted = [engine.admit(_PLACE, candle, None, live=live, asks=True) for candle in moment]
         engine.advance(0)
-        _train(engine, types, [one.request for one in admitted if one.request is not None], walked)
+        _train(engine, types, [one.request for one in admitted if one.request is not None], walked, clock)
         done += len(moment)
         progress(done, total)
     progress(total, total)
+    seconds = clock()[0] - began
     for key, file in zip(keys, files, strict=True):
         horizons = horizons_of(walk.config.horizons, file.step_ms, walk.config.max_horizon_candles)
         walked[key].tracks = published.tracks(key, horizons, walk.config.confidence)
+        walked[key].seconds = seconds * len(file.open_ms) / total
     return [walked[key] for key in keys]
 
 
 def _train(
-    engine: Engine, types: ModelType, requests: Sequence[TrainingRequest], walked: dict[SeriesKey, Walked]
+    engine: Engine,
+    types: ModelType,
+    requests: Sequence[TrainingRequest],
+    walked: dict[SeriesKey, Walked],
+    clock: Clock,
 ) -> None:
     """Train what is due and install it: the next candle is answered by it."""
     due = [(request.series, engine.training_set(request.series)) for request in requests]
     jobs = [(key, data) for key, data in due if data is not None]
+    if not jobs:
+        return
+    before = clock()
     outcomes = types.fit([data for _, data in jobs])
+    seconds, cpu_seconds = (after - begun for after, begun in zip(clock(), before, strict=True))
     for (key, _), outcome in zip(jobs, outcomes, strict=True):
+        walked[key].fit_seconds += seconds / len(jobs)
+        walked[key].fit_cpu_seconds += cpu_seconds / len(jobs)
         if isinstance(outcome, TrainingFailed):
             walked[key].failed_fits += 1
             engine.give_up(key)

@@ -23,6 +23,15 @@ class Coverage(NamedTuple):
     """Of 500 forecasts in a row; None where there are fewer."""
 
 
+class CoverageOverTime(NamedTuple):
+    """Shares of outcomes inside the interval, of `STRETCH` forecasts in a row; M points, none below 500."""
+
+    last: NDArray[np.intp]
+    """(M,) place of the last of them, rising."""
+    share: Floats
+    """(M,)"""
+
+
 def coverage_of(inside: NDArray[np.bool_], hours: NDArray[np.int64], volatility: Floats) -> Coverage:
     """Of N forecasts in the order of time: whether each held, its hour of day, the σ at its origin."""
     by_hour = {int(hour): float(inside[hours == hour].mean()) for hour in np.unique(hours)}
@@ -35,8 +44,22 @@ def _share(inside: NDArray[np.bool_]) -> float:
     return float(inside.mean()) if len(inside) else float("nan")
 
 
+def coverage_over_time(inside: NDArray[np.bool_], points: int) -> CoverageOverTime:
+    """Of N forecasts in the order of time, at about so many points: equally spaced, and the worst of all."""
+    shares = _stretches(inside)
+    if not len(shares):
+        return CoverageOverTime(np.zeros(0, np.intp), shares)
+    spaced = np.linspace(0, len(shares) - 1, min(points, len(shares))).round().astype(np.intp)
+    at = np.union1d(spaced, shares.argmin())
+    return CoverageOverTime(at + STRETCH - 1, shares[at])
+
+
 def _worst_stretch(inside: NDArray[np.bool_]) -> float | None:
-    if len(inside) < STRETCH:
-        return None
+    return float(_stretches(inside).min()) if len(inside) >= STRETCH else None
+
+
+def _stretches(inside: NDArray[np.bool_]) -> Floats:
+    """Share inside of every `STRETCH` in a row: (N − 499,), or none."""
     sums = np.cumsum(np.concatenate([[0], inside]))
-    return float((sums[STRETCH:] - sums[:-STRETCH]).min() / STRETCH)
+    shares: Floats = (sums[STRETCH:] - sums[:-STRETCH]) / STRETCH
+    return shares

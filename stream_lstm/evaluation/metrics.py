@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from stream_lstm.evaluation.coverage import Coverage, coverage_of
 from stream_lstm.evaluation.losses import pinball
+from stream_lstm.evaluation.outcomes import Outcomes, outcomes_of
 from stream_lstm.evaluation.significance import Between, Verdict, diebold_mariano, ratios_by_chance
 from stream_lstm.evaluation.track import Track
 from stream_lstm.evaluation.yardstick import Yardstick
-from stream_lstm.forecasting.scoring import winkler_score
 
 Floats = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 _HOUR_MS: Final = 3_600_000
 _FEWEST: Final = 50
@@ -46,75 +45,40 @@ class Worth(NamedTuple):
     """Diebold–Mariano on the interval score, against the unit."""
 
 
-class _Judged(NamedTuple):
-    """The N forecasts that can be judged."""
-
-    origin: Index
-    """Row of the last candle that was known."""
-    at: Index
-    """Place in the track."""
-    actual: Floats
-    """Close of the target, over the last close."""
-
-
 def judge(track: Track, measure: Yardstick) -> Worth | None:
-    """The worth of a track by the yardstick of its series; None below 50 forecasts that can be judged.
-
-    A forecast is judged if its target candle is in the file by the clock and the unit is known at its origin.
-    """
-    judged = _judged(track, measure)
-    if len(judged.at) < _FEWEST:
+    """The worth of a track by the yardstick of its series; None below 50 forecasts that can be judged."""
+    told = outcomes_of(track, measure)
+    count = len(told.at)
+    if count < _FEWEST:
         return None
-    close, origin, at = track.last_close[judged.at], judged.origin, judged.at
-    predicted, lower, upper = (price[at] / close for price in (track.predicted, track.lower, track.upper))
-    error, moved = np.log(judged.actual / predicted), np.log(judged.actual)
-    mape, walk_mape = (float(np.abs(said / judged.actual - 1).mean()) for said in (predicted, 1.0))
-    ours, unit = _interval_scores(lower, upper, judged, measure, track.confidence)
-    inside = (judged.actual >= lower) & (judged.actual <= upper)
+    origin, actual, unit = told.origin, told.actual, told.unit_score
+    error, moved = told.error, np.log(actual)
+    mape, walk_mape = (float(np.abs(said / actual - 1).mean()) for said in (told.predicted, 1.0))
     hours = (measure.candles.open_ms[origin] + measure.candles.step_ms) // _HOUR_MS % 24
     squared = ratios_by_chance(error**2, moved**2, measure.steps)
-    rmse_ratio, winkler_ratio = _rmse(error) / _rmse(moved), float(ours.mean() / unit.mean())
+    rmse_ratio, winkler_ratio = _rmse(error) / _rmse(moved), float(told.score.mean() / unit.mean())
     return Worth(
-        forecasts=len(at),
-        answered=len(at) / int(origin[-1] - origin[0] + 1),
+        forecasts=count,
+        answered=count / int(origin[-1] - origin[0] + 1),
         rmse_ratio=rmse_ratio,
         mae_ratio=float(np.abs(error).mean() / np.abs(moved).mean()),
         mape=mape,
         mape_ratio=mape / walk_mape,
         skill=Between.of(1 - rmse_ratio, 1 - np.sqrt(squared)),
         winkler_ratio=winkler_ratio,
-        interval_skill=Between.of(1 - winkler_ratio, 1 - ratios_by_chance(ours, unit, measure.steps)),
-        pinball_ratio=_pinball_ratio(track, judged, measure),
-        coverage=coverage_of(inside, hours, measure.volatility[origin]),
-        width=float((upper - lower).mean()),
-        better=diebold_mariano((ours - unit) / unit.mean(), measure.steps),
+        interval_skill=Between.of(1 - winkler_ratio, 1 - ratios_by_chance(told.score, unit, measure.steps)),
+        pinball_ratio=_pinball_ratio(told),
+        coverage=coverage_of(told.inside, hours, measure.volatility[origin]),
+        width=float((told.upper - told.lower).mean()),
+        better=diebold_mariano((told.score - unit) / unit.mean(), measure.steps),
     )
-
-
-def _judged(track: Track, measure: Yardstick) -> _Judged:
-    candles = measure.candles
-    origin = np.searchsorted(candles.open_ms, track.as_of + 1 - candles.step_ms)
-    at = np.flatnonzero((measure.targets[origin] >= 0) & np.isfinite(measure.half_width[origin]))
-    origin = origin[at]
-    actual = candles.ohlcv[measure.targets[origin], 3] / candles.ohlcv[origin, 3]
-    return _Judged(origin, at, actual)
 
 
 def _rmse(error: Floats) -> float:
     return float(np.sqrt(error @ error / len(error)))
 
 
-def _interval_scores(
-    lower: Floats, upper: Floats, judged: _Judged, measure: Yardstick, confidence: float
-) -> tuple[Floats, Floats]:
-    """Of the forecasts and of the unit, in units of the last close: (N,) each."""
-    half = measure.half_width[judged.origin]
-    ours = winkler_score(lower, upper, judged.actual, confidence)
-    return ours, winkler_score(np.exp(-half), np.exp(half), judged.actual, confidence)
-
-
-def _pinball_ratio(track: Track, judged: _Judged, measure: Yardstick) -> float:
-    location = np.log(track.predicted[judged.at] / track.last_close[judged.at])
-    ours = pinball(location, track.half_widths[judged.at], judged.actual)
-    unit = pinball(np.zeros(len(location)), measure.half_widths[judged.origin], judged.actual)
+def _pinball_ratio(told: Outcomes) -> float:
+    ours = pinball(np.log(told.predicted), told.half_widths, told.actual)
+    unit = pinball(np.zeros(len(told.at)), told.measure.half_widths[told.origin], told.actual)
     return float(ours.mean() / unit.mean())

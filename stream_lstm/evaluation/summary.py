@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any, Final, NamedTuple
 
+from stream_lstm.evaluation.evidence import Evidence
 from stream_lstm.evaluation.metrics import Worth
+from stream_lstm.evaluation.significance import Verdict
 
 _SIGNIFICANT: Final = 0.05
 _LINEAR: Final = "har"
@@ -19,6 +21,7 @@ class Judged(NamedTuple):
     interval: str
     horizon: str
     worth: Worth
+    evidence: Evidence
 
     def row(self) -> dict[str, Any]:
         """As plain numbers."""
@@ -90,11 +93,15 @@ def _summary(model: str, interval: str, horizon: str, members: list[Judged]) -> 
         "maeRatio": fmean(worth.mae_ratio for worth in worths),
         "mapeRatio": fmean(worth.mape_ratio for worth in worths),
         "skill": fmean(worth.skill.value for worth in worths),
-        "better": sum(_is_better(worth) for worth in worths),
+        "better": sum(is_better(worth.better) for worth in worths),
     }
 
 
-def _is_better(worth: Worth) -> bool:
-    """Whether the intervals are better than the unit's by more than chance."""
-    verdict = worth.better
+def is_better(verdict: Verdict | None) -> bool:
+    """Whether the first of two forecasters is better by more than chance."""
     return verdict is not None and verdict.statistic < 0 and verdict.p_value < _SIGNIFICANT
+
+
+def is_worse(verdict: Verdict | None) -> bool:
+    """Whether the first of two forecasters is worse by more than chance."""
+    return verdict is not None and verdict.statistic > 0 and verdict.p_value < _SIGNIFICANT

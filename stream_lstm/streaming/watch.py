@@ -20,6 +20,7 @@ from stream_lstm.kafka.connection import KafkaConnection
 from stream_lstm.kafka.tail import Begin, Tail
 from stream_lstm.kafka.topics import DEAD_LETTERS, PREDICTIONS, TopicNames
 from stream_lstm.terminal.board import Board
+from stream_lstm.terminal.console import console as standard
 from stream_lstm.terminal.live_table import LiveTable
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ async def watch(
     as a line to `out` (standard output), repeats once, until nobody reads them any more.
     Raises `TopicMissing` and `BrokerError` like `Tail`.
     """
-    console = console or Console(highlight=False)
+    console = console or standard()
     choice = Choice(symbols, horizons)
     begin: Begin = "now" if since_seconds is None else int((time.time() - since_seconds) * 1000)
     if as_json or not console.is_terminal:

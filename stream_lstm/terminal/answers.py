@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +9,7 @@ from rich.text import Text
 from stream_lstm.contracts.reply import (
     Deleted,
     Description,
+    LiveModel,
     ModelList,
     ModelStats,
     Paused,
@@ -17,6 +17,7 @@ from stream_lstm.contracts.reply import (
 )
 from stream_lstm.contracts.wire import OfSeries
 from stream_lstm.terminal.figures import UNKNOWN, duration, moment, plain, share
+from stream_lstm.terminal.rows import Rows
 
 _FAINT = "dim"
 
@@ -25,9 +26,8 @@ def models(told: ModelList) -> RenderableType:
     """A row per model."""
     if not told.models:
         return Text("There is no model.")
-    table = _table("Series", "Model", "Trained up to (UTC)", "Candles", "Took", "Size", "Accuracy")
-    for row in told.models:
-        table.add_row(
+    rows = [
+        [
             _name(row),
             f"{plain(row.model_type)} {plain(row.version)}",
             moment(row.trained_at),
@@ -35,8 +35,12 @@ def models(told: ModelList) -> RenderableType:
             f"{row.training_duration / 1000:.2f} s",
             f"{row.size / 1024:.0f} KiB",
             _share(row.accuracy),
-        )
-    return Group(table, Text(f"{told.count} models", _FAINT))
+        ]
+        for row in told.models
+    ]
+    titles = ("Series", "Model", "Trained to (UTC)", "Candles", "Took", "Size", "Accuracy")
+    noun = "model" if told.count == 1 else "models"
+    return Group(Rows(titles, rows, titles[:3]), Text(f"{told.count:,} {noun}", _FAINT))
 
 
 def stats(told: ModelStats) -> RenderableType:
@@ -63,11 +67,12 @@ def deleted(told: Deleted) -> RenderableType:
     """What is gone."""
     if not told.deleted:
         return Text(plain(told.message))
-    table = _table("Series", "Model", "Trained up to (UTC)")
-    for one in told.deleted:
-        trained = UNKNOWN if one.trained_at is None else moment(one.trained_at)
-        table.add_row(_name(one), plain(one.model_id), trained)
-    return Group(Text(plain(told.message)), table)
+    titles = ("Series", "Model", "Trained to (UTC)")
+    rows = [
+        [_name(one), plain(one.model_id), UNKNOWN if one.trained_at is None else moment(one.trained_at)]
+        for one in told.deleted
+    ]
+    return Group(Text(plain(told.message)), Rows(titles, rows, titles))
 
 
 def description(told: Description) -> RenderableType:
@@ -75,13 +80,11 @@ def description(told: Description) -> RenderableType:
     model, training = told.model, told.training
     answers = "hybrid, until a model is trained"
     if model is not None:
-        stale = ", stale" if model.stale else ""
-        answers = (
-            f"{plain(model.model_type)} {plain(model.model_id)}, {duration(max(model.age_ms, 0))} old{stale}"
-        )
+        answers = plain(f"{model.model_type} {model.model_id}") + (", stale" if model.stale else "")
+    candles = f"{told.candles:,}, of which {told.needed:,} were needed"
     if told.candles < told.needed:
-        answers = "nothing yet"
-    place = "" if training.place is None else f", {training.place} before it"
+        answers, candles = "nothing yet", f"{told.candles:,} of {told.needed:,} needed"
+    place = f", {training.place} before it" if training.place else ""
     state = Text("paused", "yellow") if told.paused else Text("speaks", "green")
     return _facts(
         _name(told),
@@ -89,10 +92,11 @@ def description(told: Description) -> RenderableType:
             ("state", state),
             ("worker", plain(told.worker_id)),
             ("partition", f"{plain(told.topic)} {told.partition}"),
-            ("candles", f"{told.candles:,} of {told.needed:,} needed"),
+            ("candles", candles),
             ("last candle", UNKNOWN if told.last_close is None else f"{moment(told.last_close)} UTC"),
             ("horizons", ", ".join(told.horizons) or UNKNOWN),
             ("answers", answers),
+            ("trained up to", _trained(model, told.last_close)),
             ("expires", _expiry(told)),
             ("training", f"{training.state}{place}"),
             ("last error", plain(told.last_error) if told.last_error else UNKNOWN),
@@ -110,6 +114,14 @@ def retraining(told: Retraining) -> RenderableType:
 def paused(told: Paused) -> RenderableType:
     """What holds now."""
     return Text(f"{_name(told)}: {'paused, it learns and says nothing' if told.paused else 'speaks'}")
+
+
+def _trained(model: LiveModel | None, last_close: int | None) -> str:
+    """Until when a model has seen candles, and by their own clock: that of a replay is not ours."""
+    if model is None or model.trained_at is None:
+        return UNKNOWN
+    age = max((last_close or 0) - model.trained_at, 0)
+    return f"{moment(model.trained_at)} UTC" + (f", {duration(age)} before the last candle" if age else "")
 
 
 def _expiry(told: Description) -> str:
@@ -136,10 +148,3 @@ def _facts(title: str, facts: Iterable[tuple[str, RenderableType]]) -> Renderabl
     for name, value in facts:
         table.add_row(name, value)
     return Group(Text(title, "bold"), table)
-
-
-def _table(*titles: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for title in titles:
-        table.add_column(title)
-    return table

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from stream_lstm.terminal.figures import moment
-from stream_lstm.terminal.tables import plain_table
+from stream_lstm.terminal.rows import plain_table
 
 Told = Mapping[str, Any]
 

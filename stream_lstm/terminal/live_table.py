@@ -9,6 +9,7 @@ from rich.text import Text
 
 from stream_lstm.terminal.board import Board
 from stream_lstm.terminal.figures import count, duration, moment, plain
+from stream_lstm.terminal.packing import SEPARATOR, packed
 from stream_lstm.terminal.sentences import sentence
 from stream_lstm.terminal.series_grid import BAD, EXTRAPOLATED, FAINT, Grid, fitting
 
@@ -18,7 +19,6 @@ _MOST_EVENTS: Final = 8
 _NOTE_LINES: Final = 1
 _ROOMY_LINES: Final = 30
 """With fewer there are no blank lines, and one event is enough."""
-_SEPARATOR: Final = " · "
 
 
 class Latency(NamedTuple):
@@ -43,7 +43,7 @@ class LiveTable:
         width, height = options.max_width, options.max_height - 1
         roomy = height >= _ROOMY_LINES
         blank = [Text("")] if roomy else []
-        counts = _packed(self._counts(), width)
+        counts = [_line(text) for text in packed(self._counts(), width)]
         height -= 1 + 2 * len(blank) + len(counts)
         reserved = min(len(self.board.log), _FEWEST_EVENTS if roomy else 1)
         series, lines = self._series(width, height - reserved)
@@ -59,7 +59,7 @@ class LiveTable:
         silence = board.silence_seconds()
         if silence >= _SILENCE_SECONDS:
             parts.append(f"last message {duration(int(silence * 1000))} ago")
-        return _SEPARATOR.join(parts)
+        return SEPARATOR.join(parts)
 
     def _series(self, width: int, height: int) -> tuple[list[Text], int]:
         """The table of as many series as fit and a line of notes, and how many lines that makes."""
@@ -104,7 +104,7 @@ def _notes(board: Board, grid: Grid, horizons: Sequence[str]) -> Text:
         notes.insert(0, f"{', '.join(left_out)}: in a wider window")
     if EXTRAPOLATED in {why for _, why in reasons}:
         notes.append("* extrapolated")
-    return Text(_SEPARATOR.join(notes), FAINT)
+    return Text(SEPARATOR.join(notes), FAINT)
 
 
 def _alarm(number: int) -> str:
@@ -115,17 +115,6 @@ def _shares(counts: Counter[str]) -> str:
     """The three most frequent of several, in brackets."""
     most = ", ".join(f"{plain(name)} {count(number)}" for name, number in counts.most_common(3))
     return f" ({most})" if most else ""
-
-
-def _packed(parts: Iterable[Text], width: int) -> list[Text]:
-    """Parts side by side, in as many lines as it takes; none is broken unless it is wider than a line."""
-    lines: list[Text] = []
-    for part in parts:
-        if lines and lines[-1].cell_len + len(_SEPARATOR) + part.cell_len <= width:
-            lines[-1].append(_SEPARATOR).append_text(part)
-        else:
-            lines.append(_line(Text.assemble(part)))
-    return lines
 
 
 def _line(text: Text) -> Text:

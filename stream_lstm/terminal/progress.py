@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from stream_lstm.terminal.console import console as standard
+
 Count = Callable[[int, int | None], None]
 """Told how many there are by now, and of how many; None where there is no end."""
 
@@ -20,7 +22,7 @@ Count = Callable[[int, int | None], None]
 @contextmanager
 def counting(what: str, *, shown: bool, console: Console | None = None) -> Iterator[Count]:
     """A bar while the context lasts; nothing where it is not `shown` or standard error is no terminal."""
-    console = console or Console(stderr=True)
+    console = console or standard(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     disable = not (shown and console.is_terminal)

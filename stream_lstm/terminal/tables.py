@@ -3,13 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from stream_lstm.terminal.figures import moment, plain, price, share
+from stream_lstm.terminal.rows import Rows, plain_table
 from stream_lstm.terminal.series_grid import EXTRAPOLATED
 
 _DAY_MS: Final = 86_400_000
@@ -34,26 +33,17 @@ class Topic(Protocol):
         """How long it keeps records; -1 for ever."""
 
 
-def show(renderable: RenderableType, console: Console | None = None) -> None:
-    """Print to the terminal, or as plain text to whatever standard output is."""
-    (console or Console(highlight=False)).print(renderable)
-
-
-def topics(wanted: Iterable[Topic], made: Collection[str]) -> Table:
+def topics(wanted: Iterable[Topic], made: Collection[str]) -> RenderableType:
     """The result of `topics create`: which were made, and which were there and are left as they are."""
-    table = plain_table()
-    table.add_column("Topic", no_wrap=True)
-    table.add_column("Result", no_wrap=True)
-    table.add_column("Partitions", justify="right")
-    table.add_column("Keeps records", justify="right")
+    rows: list[list[str | Text]] = []
     for topic in wanted:
         if topic.name in made:
             kept = "for ever" if topic.retention_ms < 0 else f"{topic.retention_ms / _DAY_MS:g} days"
-            table.add_row(topic.name, Text("created", style="green"), f"{topic.partitions}", kept)
+            rows.append([topic.name, Text("created", style="green"), f"{topic.partitions}", kept])
         else:
             unknown = Text("as it is", style=_FAINT)
-            table.add_row(topic.name, "existed, unchanged", unknown, unknown)
-    return table
+            rows.append([topic.name, "existed, unchanged", unknown, unknown])
+    return Rows(("Topic", "Result", "Partitions", "Keeps records"), rows, ("Topic", "Result"))
 
 
 def settings(described: Iterable[tuple[str, str, str, str]]) -> RenderableType:
@@ -66,13 +56,11 @@ def predictions(bodies: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not bodies:
         return Text("There is no prediction.")
     confidence = bodies[0]["modelInfo"]["confidence"]
-    table = plain_table()
-    table.add_column("Horizon", no_wrap=True)
-    table.add_column("Closes (UTC)")
-    for title in ("Price", f"{100 * confidence:g}% interval", "Down/flat/up", "Target"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for body in bodies:
-        table.add_row(*_prediction(body))
+    titles = (
+        *("Horizon", "Closes (UTC)", "Price", f"{100 * confidence:g}% interval", "Down/flat/up"),
+        "Target",
+    )
+    table = Rows(titles, [_prediction(body) for body in bodies], titles[:2])
     return Group(*_heading(bodies[0]), table, *_remarks(bodies))
 
 
@@ -145,10 +133,3 @@ def _remarks(bodies: Sequence[Mapping[str, Any]]) -> list[Text]:
     reasons = sorted({body["modelInfo"]["reason"] for body in bodies} - {None})
     said = ["* extrapolated from shorter horizons" if why == EXTRAPOLATED else plain(why) for why in reasons]
     return [Text(" · ".join(said), _FAINT)] if said else []
-
-
-def plain_table() -> Table:
-    """A table with a line under its titles and no other."""
-    return Table(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
-    )

@@ -69,6 +69,27 @@ def test_only_the_span_is_published_and_what_came_before_has_trained_and_calibra
         assert np.array_equal(track.upper, whole.tracks[horizon].upper[inside])
 
 
+def test_what_a_walk_costs_is_told_and_changes_nothing() -> None:
+    files, ticking = [file("BTC"), file("ETH", 200)], iter(range(10_000))
+
+    def clock() -> tuple[float, float]:
+        now = float(next(ticking))
+        return now, 3 * now
+
+    walk = Walk(config=CONFIG)
+    untimed, timed = walk_forward(files, walk), walk_forward(files, walk, clock=clock)
+    for without, one in zip(untimed, timed, strict=True):
+        assert (without.seconds, without.fit_seconds, without.fit_cpu_seconds) == (0, 0, 0)
+        assert 0 < one.fit_seconds <= one.fits  # one tick a training, shared by those that are stacked
+        assert one.fit_cpu_seconds == 3 * one.fit_seconds
+        for horizon, track in without.tracks.items():
+            assert np.array_equal(track.upper, one.tracks[horizon].upper)
+    btc, eth = timed
+    assert btc.seconds == 2 * eth.seconds
+    assert btc.seconds + eth.seconds == next(ticking) - 1
+    assert btc.fit_seconds + eth.fit_seconds == pytest.approx((next(ticking) - 3) / 2)
+
+
 def test_how_files_are_shared_among_processes_changes_no_byte(tmp_path: Path) -> None:
     files = [file("BTC", 220), file("ETH", 220), file("XRP", 220)]
     written = []

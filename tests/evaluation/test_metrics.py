@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stream_lstm.candles.files import CandleFile
+from stream_lstm.evaluation.evidence import evidence_of
 from stream_lstm.evaluation.metrics import Worth, judge
 from stream_lstm.evaluation.significance import diebold_mariano
 from stream_lstm.evaluation.summary import Judged, summarise
@@ -46,6 +47,11 @@ def worth_of(track: Track, candles: CandleFile) -> Worth:
     worth = judge(track, yardstick(candles, track.steps, track.confidence))
     assert worth is not None
     return worth
+
+
+def verdict(model: str, symbol: str, worth: Worth, candles: CandleFile) -> Judged:
+    evidence = evidence_of(of_the_unit(candles), yardstick(candles, 1, 0.9))
+    return Judged(model, symbol, "1h", "1h", worth, evidence)
 
 
 @pytest.mark.parametrize("steps", [1, 4])
@@ -129,7 +135,7 @@ def test_overlapping_forecasts_are_not_taken_for_independent_ones() -> None:
 
 def test_a_summary_has_means_and_the_worst(candles: CandleFile) -> None:
     right, wide = worth_of(of_the_unit(candles), candles), worth_of(of_the_unit(candles, factor=2), candles)
-    judged = [Judged("m", "A", "1h", "1h", right), Judged("m", "B", "1h", "1h", wide)]
+    judged = [verdict("m", "A", right, candles), verdict("m", "B", wide, candles)]
     (row,) = summarise(judged)
     assert row["series"] == 2
     assert row["worstSymbol"] == "B"
@@ -141,8 +147,8 @@ def test_a_summary_has_means_and_the_worst(candles: CandleFile) -> None:
 
 def test_a_summary_says_what_a_model_adds_to_har_on_the_series_that_both_have(candles: CandleFile) -> None:
     right, wide = worth_of(of_the_unit(candles), candles), worth_of(of_the_unit(candles, factor=2), candles)
-    judged = [Judged("lstm", "A", "1h", "1h", right), Judged("lstm", "B", "1h", "1h", right)]
-    judged += [Judged("har", "A", "1h", "1h", wide)]
+    judged = [verdict("lstm", "A", right, candles), verdict("lstm", "B", right, candles)]
+    judged += [verdict("har", "A", wide, candles)]
     ours, linear = summarise(judged)
     assert ours["beyondHar"] == pytest.approx(right.winkler_ratio - wide.winkler_ratio)
     assert linear["beyondHar"] is None

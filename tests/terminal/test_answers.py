@@ -42,7 +42,16 @@ def test_what_was_deleted_is_named() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, ["speaks", "8,760 of 100 needed", "queued, 3 before it", "lstm m-BTCUSDT, 1m old"]),
+        (
+            {},
+            [
+                "speaks",
+                "8,760, of which 100 were needed",
+                "queued, 3 before it",
+                "lstm m-BTCUSDT ",
+                "trained up to",
+            ],
+        ),
         ({"paused": True, "lastError": "too little\x1b[2J"}, ["paused", "too little·[2J"]),
         ({"candles": 63, "model": None}, ["nothing yet", "63 of 100"]),
         ({"model": None}, ["hybrid, until a model is trained"]),

@@ -3,15 +3,17 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from stream_lstm.terminal import dead_letters, tables
+from stream_lstm.terminal import dead_letters
+from stream_lstm.terminal.console import show
 
 T0 = 1_728_125_999_999
 
 
 def drawn(renderable: RenderableType, width: int = 80) -> list[str]:
-    console = Console(width=width, file=io.StringIO(), no_color=True, record=True)
-    tables.show(renderable, console)
-    return [line.rstrip() for line in console.export_text().splitlines()]
+    file = io.StringIO()
+    console = Console(width=width, file=file, no_color=True)
+    show(renderable, console)
+    return file.getvalue().splitlines()
 
 
 def a_sample(**changes: Any) -> dict[str, Any]:

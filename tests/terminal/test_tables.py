@@ -6,13 +6,15 @@ from rich.console import Console, RenderableType
 from stream_lstm.kafka.topics import FOR_EVER, TopicNames, specs
 from stream_lstm.settings import describe, load
 from stream_lstm.terminal import tables
+from stream_lstm.terminal.console import show
 from tests.terminal.conftest import AS_OF, HOUR, prediction
 
 
 def drawn(renderable: RenderableType, width: int) -> list[str]:
-    console = Console(width=width, file=io.StringIO(), no_color=True, record=True)
-    tables.show(renderable, console)
-    return [line.rstrip() for line in console.export_text().splitlines()]
+    file = io.StringIO()
+    console = Console(width=width, file=file, no_color=True)
+    show(renderable, console)
+    return file.getvalue().splitlines()
 
 
 def test_predictions_are_a_row_per_horizon() -> None:
