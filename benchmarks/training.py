@@ -89,7 +89,7 @@ def work(seed: int, epochs: int) -> Work:
 def train_ours(works: list[Work]) -> Curve:
     """Our network on a stack of series."""
     shape = Shape(len(works), 1, HIDDEN, 1, BATCH, STEPS)
-    network = Network(shape, [each.inputs for each in works], [each.targets for each in works], clip=CLIP)
+    network = Network(shape, [each.inputs for each in works], [each.targets for each in works], encoder=LstmEncoder, clip=CLIP)
     true = network.parameters.true
     for at, each in enumerate(works):
         true.lstm[at], true.heads[at], true.bias[at] = each.start

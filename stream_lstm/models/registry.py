@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from stream_lstm.errors import ModelMismatch, TrainingFailed
-from stream_lstm.models import classic, har, hybrid, lstm, naive
+from stream_lstm.models import attention, bilstm, classic, har, hybrid, lstm, naive, transformer
 from stream_lstm.models.live import ModelType, Outcome
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
 
 MODEL_TYPES: Final = {
-    each.name: each for each in (lstm.TYPE, har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
+    module.TYPE.name: module.TYPE
+    for module in (lstm, bilstm, attention, transformer, har, classic, hybrid, naive)
 }
 
 
