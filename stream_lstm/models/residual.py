@@ -72,7 +72,7 @@ class Residual(NamedTuple):
         }
 
 
-def model_type(network: Residual) -> ModelType:
+def type_of(network: Residual) -> ModelType:
     """Its entry of the registry."""
     return ModelType(network.name, partial(fit, network), partial(LiveResidual, network))
 
