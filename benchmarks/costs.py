@@ -21,7 +21,6 @@ CANDLES: Final = 8_760
 HORIZONS: Final = (1, 4, 24, 168)
 WINDOW: Final = 20
 FITS: Final = 5
-STACK: Final = 8
 CALLS: Final = 200
 TOGETHER: Final = 100
 
@@ -31,8 +30,6 @@ class Cost(NamedTuple):
 
     fit_s: float
     """Seconds of a fit of one series on a year of hourly candles, its features included."""
-    fit_s_stacked: float
-    """The same for each of eight series that are fitted side by side."""
     forecast_us: float
     """Microseconds from a market to the forecast of all horizons, of one series alone."""
     forecast_us_of_100: float
@@ -42,14 +39,11 @@ class Cost(NamedTuple):
 def cost_of(model: str, file: CandleFile, to_ms: int | None) -> Cost:
     """The cost of a model on the newest year of a file that ends at `to_ms`."""
     data, kind = _year(file, to_ms), forecaster(model)
-    fits, stacked = (
-        median(_cpu_seconds(partial(kind.fit, [data] * series)) / series for _ in range(FITS))
-        for series in (1, STACK)
-    )
+    fit_s = median(_cpu_seconds(partial(kind.fit, [data])) for _ in range(FITS))
     (fitted,) = kind.fit([data])
     if not isinstance(fitted, Model):
         raise fitted
-    return Cost(fits, stacked, _forecast_us(fitted, data, 1), _forecast_us(fitted, data, TOGETHER))
+    return Cost(fit_s, _forecast_us(fitted, data, 1), _forecast_us(fitted, data, TOGETHER))
 
 
 def _cpu_seconds(work: Callable[[], object]) -> float:

@@ -5,8 +5,9 @@ Always cold, and a function of (candles, seed): more epochs or a warm start fore
 Axes: N candles, F inputs, J heads, H hidden units.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,8 +52,7 @@ class Residual(NamedTuple):
     encoder: EncoderType
     reading: Callable[[int, int], Reading[Any]]
     """How encoders of F inputs and H hidden units are read live."""
-    first_rate: float = FIRST_RATE
-    config: Config = {}  # noqa: RUF012 (of a NamedTuple, and nobody changes it)
+    config: Mapping[str, int] = MappingProxyType({})
     """What else is told of it."""
 
     def shape(self, series: int, outputs: int) -> Shape:
@@ -65,7 +65,7 @@ class Residual(NamedTuple):
             **HAR_CONFIG,
             "hiddenSize": self.hidden,
             "sequenceLength": STEPS,
-            "learningRate": self.first_rate,
+            "learningRate": FIRST_RATE,
             "epochs": EPOCHS,
             "batchSize": BATCH,
             **self.config,
@@ -124,18 +124,16 @@ def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
         rngs = [np.random.default_rng(job.data.seed) for job in jobs]
         for series, rng in enumerate(rngs):
             stack.initialise(series, rng, zero_heads=True)
-        _run(stack, [job.windows for job in jobs], rngs, network.first_rate)
+        _run(stack, [job.windows for job in jobs], rngs)
     return [
         {name: block.copy() for name, block in stack.parameters.true.of(series).items()}
         for series in range(len(jobs))
     ]
 
 
-def _run(
-    stack: Network, windows: Sequence[Index], rngs: Sequence[np.random.Generator], first_rate: float
-) -> None:
+def _run(stack: Network, windows: Sequence[Index], rngs: Sequence[np.random.Generator]) -> None:
     updates = EPOCHS * len(windows[0]) // BATCH
-    rates = [cosine(update, updates, first_rate, LAST_RATE) for update in range(updates)]
+    rates = [cosine(update, updates, FIRST_RATE, LAST_RATE) for update in range(updates)]
     for epoch_rates in np.split(np.array(rates), EPOCHS):
         run_epoch(stack, shuffled(windows, rngs), epoch_rates.tolist())
 
