@@ -69,8 +69,8 @@ def our_rows(made: list[Model], windows: Array) -> Run:
     rows = LstmRows(FeatureSet.F, HIDDEN, len(HORIZONS))
     rows.grow(SERIES)
     for slot, model in enumerate(made):
-        rows.put(slot, *(model.arrays[name] for name in ("lstm", "heads", "heads_bias")))
-    return partial(rows.last_outputs, np.arange(SERIES), windows)
+        rows.put(slot, model.arrays)
+    return partial(rows.outputs, np.arange(SERIES), windows)
 
 
 def our_bank(made: list[Model], view: MarketView) -> Callable[[], object]:

@@ -60,6 +60,8 @@ class Report:
     name: str
     rows: list[Row] = field(default_factory=list)
     ratios: dict[str, Ratio] = field(default_factory=dict)
+    more: dict[str, object] = field(default_factory=dict)
+    """What else the result must tell to be understood."""
 
     def publish(self, path: Path | None) -> None:
         """Print both tables and write `results/NAME.json`, or the given file."""
@@ -72,6 +74,7 @@ class Report:
         whole = {
             "machine": machine,
             "blas": blas,
+            **self.more,
             "rows": self.rows,
             "ratios": {name: ratio.value for name, ratio in self.ratios.items()},
         }

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_lstm.models.parameters import Views
+from stream_lstm.models.parameters import Parameters, Views, allocate
 
 Array = NDArray[np.floating]
 
@@ -18,24 +18,22 @@ _EPSILON: Final = 1e-8
 
 
 class Penalty(NamedTuple):
-    """L2 on the weights of the LSTM and of the heads; biases bear none."""
+    """L2 on the weights of the layers and of the heads; biases bear none."""
 
-    lstm: float = 0.0
+    layers: float = 0.0
     heads: float = 0.0
 
 
 class Adam:
     """One optimiser for all S networks: elementwise, so nothing passes from one series to another."""
 
-    def __init__(
-        self, true: Views, gradient: Views, inputs: int, penalty: Penalty, clip: float | None
-    ) -> None:
-        self._true, self._gradient, self._clip = true, gradient, clip
-        dtype = true.flat.dtype
+    def __init__(self, parameters: Parameters, penalty: Penalty, clip: float | None) -> None:
+        self._true, self._gradient, self._clip = parameters.true, parameters.gradient, clip
+        true, dtype = self._true, self._true.flat.dtype
         self._first, self._second, self._step = (np.zeros_like(true.flat) for _ in range(3))
         self._decay = np.array(_BETA_1, dtype), np.array(_BETA_2, dtype)
         self._updates = 0
-        self._l2 = _l2_of_each(true, inputs, penalty) if any(penalty) else None
+        self._l2 = _l2_of_each(parameters, penalty) if any(penalty) else None
 
     def update(self, rate: float) -> None:
         """One step with learning rate `rate` along the gradient, which is used up.
@@ -67,7 +65,7 @@ class Adam:
 def clip_by_norm(gradient: Views, limit: float) -> None:
     """Scale the gradient of each series whose norm over all parameters exceeds `limit` down to it."""
     rows = [segment.reshape(len(segment), -1) for segment in gradient.segments]
-    squared = sum((np.vecdot(row, row) for row in rows), start=np.zeros(len(gradient.bias)))
+    squared = sum((np.vecdot(row, row) for row in rows), start=np.zeros(len(rows[0])))
     if squared.max() <= limit**2:
         return
     shrink = np.minimum(1.0, limit / np.sqrt(np.maximum(squared, 1e-30))).astype(gradient.flat.dtype)
@@ -85,9 +83,12 @@ def cosine(update: int, updates: int, first: float, last: float) -> float:
     return last + 0.5 * (first - last) * (1 + float(np.cos(np.pi * part)))
 
 
-def _l2_of_each(true: Views, inputs: int, penalty: Penalty) -> Array:
-    from_flat = np.zeros_like(true.flat)
-    lstm, heads, _ = np.split(from_flat, np.cumsum([true.lstm.size, true.heads.size]))
-    lstm[:], heads[:] = penalty.lstm, penalty.heads
-    lstm.reshape(true.lstm.shape)[:, :, inputs] = 0  # the column of biases
-    return from_flat
+def _l2_of_each(parameters: Parameters, penalty: Penalty) -> Array:
+    series = len(parameters.true.segments[0])
+    each = allocate(parameters.blocks, series, parameters.true.flat.dtype)
+    for block in parameters.blocks:
+        if block.role != "free":
+            each[block.name][:] = getattr(penalty, block.role)
+        if block.bias is not None:
+            each[block.name][..., block.bias] = 0
+    return each.flat

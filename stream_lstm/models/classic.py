@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.models import naive
 from stream_lstm.models.epochs import run_epoch, shuffled
-from stream_lstm.models.initialisation import initialise
 from stream_lstm.models.live import HeadSteps, ModelType, Outcome, grown
+from stream_lstm.models.lstm_layer import LstmEncoder
 from stream_lstm.models.lstm_rows import LstmRows
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Arrays, Config, Model, fitted
@@ -88,11 +88,12 @@ def _train(jobs: Sequence[Scaled]) -> list[Arrays]:
         Shape(len(jobs), 1, HIDDEN, 1, BATCH, STEPS),
         [job.closes for job in jobs],
         [job.closes[STEPS:] for job in jobs],
+        encoder=LstmEncoder,
     )
     true = network.parameters.true
     rngs = [np.random.default_rng(job.data.seed) for job in jobs]
     for series, rng in enumerate(rngs):
-        initialise(true, series, 1, rng, zero_heads=False)
+        network.initialise(series, rng, zero_heads=False)
     windows = [job.windows for job in jobs]
     rates = [RATE] * (len(windows[0]) // BATCH)
     arrays: list[Arrays] = [{} for _ in jobs]
@@ -101,11 +102,7 @@ def _train(jobs: Sequence[Scaled]) -> list[Arrays]:
         loss = run_epoch(network, shuffled(windows, rngs), rates)
         ending = running & ((loss < GOOD_ENOUGH) | (epoch == EPOCHS - 1))
         for at in np.flatnonzero(ending):
-            arrays[at] = {
-                "lstm": true.lstm[at].copy(),
-                "heads": true.heads[at].copy(),
-                "heads_bias": true.bias[at].copy(),
-            }
+            arrays[at] = {name: block.copy() for name, block in true.of(int(at)).items()}
         running &= ~ending
         if not running.any():
             break
@@ -135,7 +132,7 @@ class LiveClassic:
         """Place a model."""
         arrays = model.arrays
         self._steps.put(slot, model)
-        self._rows.put(slot, arrays["lstm"], arrays["heads"], arrays["heads_bias"])
+        self._rows.put(slot, arrays)
         self._scaler[slot] = arrays["scaler"]
 
     def forecast(self, slots: Index, view: MarketView) -> BankForecast:

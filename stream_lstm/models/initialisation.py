@@ -1,30 +1,29 @@
-"""Where a fit begins: one network's parameters from its own generator."""
+"""Where a fit begins: the parameters of one network, drawn from its own generator."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stream_lstm.models.parameters import Views
+Array = NDArray[np.floating]
 
 
-def initialise(views: Views, series: int, inputs: int, rng: np.random.Generator, *, zero_heads: bool) -> None:
-    """Draw the parameters of network `series` in place.
+def xavier(rng: np.random.Generator, weights: Array) -> None:
+    """Draw weights (fan out, fan in) in place: U(±√(6 / (fan in + fan out))), Glorot & Bengio (2010)."""
+    draw(rng, weights, weights.shape[1], weights.shape[0])
 
-    Xavier-uniform per gate and block (Glorot & Bengio, 2010): U(±√(6 / (fan in + fan out))). Biases are 0,
-    those of the forget gate 1 (Jozefowicz et al., 2015). With `zero_heads` the network begins as nothing.
+
+def initialise_lstm(weights: Array, inputs: int, rng: np.random.Generator) -> None:
+    """Draw the weights (4H, F+1+H) of an LSTM in place, Xavier-uniform per gate and block.
+
+    Biases are 0, those of the forget gate 1 (Jozefowicz et al., 2015).
     """
-    hidden = views.heads.shape[2]
-    weights = views.lstm[series]
+    hidden = len(weights) // 4
     for columns, fan_in in ((slice(inputs), inputs), (slice(inputs + 1, None), hidden)):
-        block = weights[:, columns]
-        block[:] = _xavier(rng, fan_in, hidden, block.shape)
+        draw(rng, weights[:, columns], fan_in, hidden)
     weights[:, inputs] = 0
     weights[2 * hidden : 3 * hidden, inputs] = 1  # gate order o, i, f, g
-    views.bias[series] = 0
-    heads = views.heads[series]
-    heads[:] = 0 if zero_heads else _xavier(rng, hidden, len(heads), heads.shape)
 
 
-def _xavier(
-    rng: np.random.Generator, fan_in: int, fan_out: int, shape: tuple[int, ...]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def draw(rng: np.random.Generator, weights: Array, fan_in: int, fan_out: int) -> None:
+    """Draw weights in place, U(±√(6 / (fan in + fan out)))."""
     limit = np.sqrt(6 / (fan_in + fan_out))
-    return rng.uniform(-limit, limit, shape)
+    weights[:] = rng.uniform(-limit, limit, weights.shape)

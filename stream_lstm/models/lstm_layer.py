@@ -15,11 +15,14 @@ so that backward, for e = ∂L/∂c, is seven products per step. The weight grad
 step, not in one product over time: only so do its bits not depend on the size of the stack.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from stream_lstm.models.initialisation import initialise_lstm
+from stream_lstm.models.parameters import Block, Views
 from stream_lstm.models.shape import Shape
 
 Array = NDArray[np.floating]
@@ -32,7 +35,14 @@ class LstmLayer:
     are gate rows in the order o, i, f, g and columns x, 1, h.
     """
 
-    def __init__(self, shape: Shape, weights: Array, gradient: Array, dtype: DTypeLike) -> None:
+    def __init__(
+        self, shape: Shape, weights: Array, gradient: Array, dtype: DTypeLike, *, states: bool = False
+    ) -> None:
+        """With `states` h of every step is kept, and the loss may depend on all of them.
+
+        `states` (T, H, S, B) is then left by `forward`, and `backward` adds what stands in `d_states` to the
+        slope of every step; both are empty without.
+        """
         self.shape: Final = shape
         self.weights: Final = weights
         self.gradient: Final = gradient
@@ -42,6 +52,10 @@ class LstmLayer:
         self._make_operand(dtype)
         self._make_gates(dtype)
         self._make_tape(dtype)
+        kept = (shape.steps * states, shape.hidden, shape.series, shape.batch)
+        self.states, self.d_states = np.zeros(kept, dtype), np.zeros(kept, dtype)
+        self._state_views: list[Array | None] = list(self.states) if states else [None] * shape.steps
+        self._d_state_views: list[Array | None] = list(self.d_states) if states else [None] * shape.steps
 
     def _make_operand(self, dtype: DTypeLike) -> None:
         S, F, H, _, B, T = self.shape
@@ -50,6 +64,7 @@ class LstmLayer:
         operand = np.zeros((K + 2 * H, S, B), dtype)  # [x | 1 | h | p | q]
         operand[F] = 1
         self._x, self.hidden = operand[:F], operand[F + 1 : K]
+        self.one_hidden = operand[F:K]  # [1 | h], to be multiplied by weights with a bias
         self._operand = _by_series(operand[:K])  # (S, K, B)
         self._p, self._q, self._pq = operand[K : K + H], operand[K + H :], operand[K:]
         self._h_p, self._h_p_q = operand[F + 1 : K + H], operand[F + 1 :]
@@ -58,6 +73,7 @@ class LstmLayer:
         rows[..., F] = 1
         self.input_rows = rows[:T, ..., :F]
         self.hidden_rows = rows[T, ..., F + 1 :]  # (S, B, H): h after the last step
+        self.one_hidden_rows = rows[T, ..., F:]
         self._operand_rows = [_stacked(step) for step in rows[:T]]
         self._next_hidden_rows = list(rows[1:, ..., F + 1 :])
 
@@ -97,6 +113,11 @@ class LstmLayer:
         self._recurrent = self.weights[:, :, self.shape.inputs + 1 :].swapaxes(1, 2)  # (S, H, 4H)
         self._recurrent_copy = np.zeros((S, H, 4 * H), dtype)
 
+    def load(self, windows: Array) -> None:
+        """Take in a batch (T, S, B, F)."""
+        np.copyto(self.input_rows, windows)
+        np.copyto(self.inputs, windows.transpose(0, 3, 1, 2))
+
     def forward(self) -> None:
         """Run `inputs` (T, F, S, B); leaves h of the last step in `hidden` (H, S, B) and `hidden_rows`."""
         with np.errstate(over="ignore"):  # exp a = ∞ is a gate that is wide open: v = 0
@@ -112,8 +133,8 @@ class LstmLayer:
         h_by_row = h.transpose(1, 2, 0)
         h.fill(0)
         c.fill(0)
-        for inputs, rows, (u, u_o, u_i_f, u_o_i, P) in zip(
-            self.inputs, self._next_hidden_rows, self._forward_views, strict=True
+        for inputs, rows, state, (u, u_o, u_i_f, u_o_i, P) in zip(
+            self.inputs, self._next_hidden_rows, self._state_views, self._forward_views, strict=True
         ):
             copy(x, inputs)
             matmul(W, z, a_by_series)
@@ -127,6 +148,8 @@ class LstmLayer:
             tanh(c, tanh_c)
             multiply(u_o, tanh_c, h)
             copy(rows, h_by_row)
+            if state is not None:
+                copy(state, h)
             multiply(v, h_p_q, P)
             multiply(h_p, tanh_c_g, two)
             subtract(u_o_i, two, u_o_i)  # Q, P_g
@@ -140,9 +163,14 @@ class LstmLayer:
         np.copyto(self._recurrent_copy, self._recurrent)
         gradient.fill(0)
         e.fill(0)
-        for rows, (P_o, P_i_f, Q, P_g, u_f, d_gates) in zip(
-            reversed(self._operand_rows), reversed(self._backward_views), strict=True
+        for rows, d_state, (P_o, P_i_f, Q, P_g, u_f, d_gates) in zip(
+            reversed(self._operand_rows),
+            reversed(self._d_state_views),
+            reversed(self._backward_views),
+            strict=True,
         ):
+            if d_state is not None:
+                add(d_h, d_state, d_h)
             multiply(d_h, Q, d_c)
             add(d_c, e, d_c)
             multiply(P_o, d_h, P_o)
@@ -152,6 +180,33 @@ class LstmLayer:
             add(gradient, d_weights, gradient)
             multiply(u_f, d_c, e)
             matmul(recurrent, d_gates, d_h_by_series)
+
+
+class LstmEncoder(LstmLayer):
+    """What `lstm` and `classic` make of a window: h of its last step, W = H."""
+
+    def __init__(self, shape: Shape, true: Views, gradient: Views, dtype: DTypeLike) -> None:
+        super().__init__(shape, true["lstm"], gradient["lstm"], dtype)
+
+    @staticmethod
+    def blocks(shape: Shape) -> tuple[Block]:
+        """The weights of the layer."""
+        return (lstm_block("lstm", shape),)
+
+    @staticmethod
+    def width(shape: Shape) -> int:
+        """H."""
+        return shape.hidden
+
+    @staticmethod
+    def initialise(shape: Shape, own: Mapping[str, Array], rng: np.random.Generator) -> None:
+        """Xavier-uniform, the forget gate open."""
+        initialise_lstm(own["lstm"], shape.inputs, rng)
+
+
+def lstm_block(name: str, shape: Shape) -> Block:
+    """W (4H, F+1+H) of one layer: gate rows in the order o, i, f, g; columns x, 1, h."""
+    return Block(name, (4 * shape.hidden, shape.operand), bias=shape.inputs)
 
 
 def _by_series(array: Array) -> Array:

@@ -1,16 +1,22 @@
-"""Which models there are. A new one is one file and one entry here."""
+"""Which models there are. A new one is one file and one entry here: a type, or a network on the residual."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from stream_lstm.errors import ModelMismatch, TrainingFailed
-from stream_lstm.models import classic, har, hybrid, lstm, naive
+from stream_lstm.models import attention, bilstm, classic, har, hybrid, lstm, naive, transformer
 from stream_lstm.models.live import ModelType, Outcome
 from stream_lstm.models.model import Model
+from stream_lstm.models.residual import type_of
 from stream_lstm.models.training_set import TrainingSet
 
-MODEL_TYPES: Final = {
-    each.name: each for each in (lstm.TYPE, har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
+NETWORKS: Final = {
+    each.name: each for each in (lstm.NETWORK, bilstm.NETWORK, attention.NETWORK, transformer.NETWORK)
+}
+"""On the residual of `har`."""
+
+MODEL_TYPES: Final = {name: type_of(network) for name, network in NETWORKS.items()} | {
+    each.name: each for each in (har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
 }
 
 

@@ -1,0 +1,178 @@
+"""Networks on what the frozen ridge of `har` leaves: an encoder of the last 20 candles, and linear heads.
+
+What all of them share: data, training, live forecasts. What sets one apart is a `Residual`.
+Always cold, and a function of (candles, seed): more epochs or a warm start forecast worse.
+Axes: N candles, F inputs, J heads, H hidden units.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_lstm.features import FeatureSet
+from stream_lstm.models.adam import Penalty, cosine
+from stream_lstm.models.encoder import EncoderType
+from stream_lstm.models.epochs import run_epoch, shuffled
+from stream_lstm.models.har import CONFIG as HAR_CONFIG
+from stream_lstm.models.har import LinearPart, LiveHar, linear_part
+from stream_lstm.models.live import ModelType, Outcome, grown
+from stream_lstm.models.market_view import BankForecast, Index, MarketView
+from stream_lstm.models.model import Arrays, Config, Model, fitted
+from stream_lstm.models.network import Network
+from stream_lstm.models.rows import Reading, Rows
+from stream_lstm.models.shape import Shape
+from stream_lstm.models.stacking import fit_stacked
+from stream_lstm.models.training_set import TrainingSet
+
+Floats = NDArray[np.float64]
+
+STEPS: Final = 20
+EPOCHS: Final = 4
+BATCH: Final = 128
+FIRST_RATE: Final = 2e-3
+LAST_RATE: Final = 1e-5
+CLIP: Final = 1.0
+PENALTY: Final = Penalty(layers=6e-5, heads=2e-3)
+MOST_PASSES: Final = 40_000
+LEAST_WINDOWS: Final = 500
+
+_MOST_WINDOWS: Final = MOST_PASSES // EPOCHS // BATCH * BATCH
+_LEAST_VARIATION: Final = 1e-9
+
+
+class Residual(NamedTuple):
+    """What sets one of these networks apart: how it is trained, and how it is read live."""
+
+    name: str
+    hidden: int
+    encoder: EncoderType
+    reading: Callable[[int, int], Reading[Any]]
+    """How encoders of F inputs and H hidden units are read live."""
+    config: Mapping[str, int] = MappingProxyType({})
+    """What else is told of it."""
+
+    def shape(self, series: int, outputs: int) -> Shape:
+        """Of a stack."""
+        return Shape(series, FeatureSet.F, self.hidden, outputs, BATCH, STEPS)
+
+    def described(self) -> Config:
+        """The configuration of a model."""
+        return {
+            **HAR_CONFIG,
+            "hiddenSize": self.hidden,
+            "sequenceLength": STEPS,
+            "learningRate": FIRST_RATE,
+            "epochs": EPOCHS,
+            "batchSize": BATCH,
+            **self.config,
+        }
+
+
+def type_of(network: Residual) -> ModelType:
+    """Its entry of the registry."""
+    return ModelType(network.name, partial(fit, network), partial(LiveResidual, network))
+
+
+class Job(NamedTuple):
+    """What the network of one series learns."""
+
+    data: TrainingSet
+    part: LinearPart
+    windows: Index
+    """(W,) window n ends at candle n + 19; newest last; empty if there are too few."""
+    mean: Floats  # (F,)
+    scale: Floats
+    """(F,) 1 / deviation over the training rows, 0 for an input without variance."""
+
+
+def fit(network: Residual, sets: Sequence[TrainingSet]) -> list[Outcome]:
+    """Fit every series, those with equally many windows and heads side by side."""
+    return fit_stacked(
+        sets,
+        prepare=_prepare,
+        shape=lambda job: (len(job.windows), len(job.part.heads)),
+        train=partial(_train, network),
+        finish=partial(_model, network),
+    )
+
+
+def _prepare(data: TrainingSet) -> Job:
+    part = linear_part(data)
+    known = np.isfinite(part.targets[STEPS - 1 :]).all(axis=1)
+    windows = np.flatnonzero(known)[-_MOST_WINDOWS:]
+    if len(windows) < LEAST_WINDOWS:
+        nothing = np.zeros(FeatureSet.F)
+        return Job(data, part, windows[:0], nothing, nothing)
+    windows = windows[len(windows) % BATCH :]
+    rows = part.seen.inputs[windows[0] : windows[-1] + STEPS]
+    deviation = rows.std(axis=0)
+    scale = np.where(deviation > _LEAST_VARIATION, 1 / np.maximum(deviation, _LEAST_VARIATION), 0.0)
+    return Job(data, part, windows, rows.mean(axis=0), scale)
+
+
+def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
+    """The arrays of a stack of networks."""
+    shape = network.shape(len(jobs), len(jobs[0].part.heads))
+    inputs = [(job.part.seen.inputs - job.mean) * job.scale for job in jobs]
+    targets = [_residual(job.part) for job in jobs]
+    stack = Network(shape, inputs, targets, encoder=network.encoder, penalty=PENALTY, clip=CLIP)
+    if len(jobs[0].windows):
+        rngs = [np.random.default_rng(job.data.seed) for job in jobs]
+        for series, rng in enumerate(rngs):
+            stack.initialise(series, rng, zero_heads=True)
+        _run(stack, [job.windows for job in jobs], rngs)
+    return [
+        {name: block.copy() for name, block in stack.parameters.true.of(series).items()}
+        for series in range(len(jobs))
+    ]
+
+
+def _run(stack: Network, windows: Sequence[Index], rngs: Sequence[np.random.Generator]) -> None:
+    updates = EPOCHS * len(windows[0]) // BATCH
+    rates = [cosine(update, updates, FIRST_RATE, LAST_RATE) for update in range(updates)]
+    for epoch_rates in np.split(np.array(rates), EPOCHS):
+        run_epoch(stack, shuffled(windows, rngs), epoch_rates.tolist())
+
+
+def _residual(part: LinearPart) -> Floats:
+    """What the ridge leaves, for each window: (N − 19, J); 0 where unknown, which no window asks for."""
+    left: Floats = part.targets - (part.seen.skip @ part.ridge.weights + part.ridge.bias)
+    return np.nan_to_num(left[STEPS - 1 :])
+
+
+def _model(network: Residual, job: Job, arrays: Arrays) -> Model:
+    scaling = {"input_mean": job.mean, "input_scale": job.scale}
+    whole = job.part.arrays | arrays | scaling
+    return fitted(network.name, job.data, job.part.heads, whole, network.described())
+
+
+class LiveResidual:
+    """Live models with J heads: what `har` says plus the network's correction."""
+
+    def __init__(self, network: Residual, heads: int) -> None:
+        self._har = LiveHar(heads)
+        self._rows = Rows(network.reading(FeatureSet.F, network.hidden), heads)
+        self._mean = np.zeros((0, FeatureSet.F))
+        self._scale = np.zeros((0, FeatureSet.F))
+
+    def grow(self, slots: int) -> None:
+        """Make room for `slots` models."""
+        self._har.grow(slots)
+        self._rows.grow(slots)
+        self._mean, self._scale = grown(self._mean, slots), grown(self._scale, slots)
+
+    def put(self, slot: int, model: Model) -> None:
+        """Place a model."""
+        self._har.put(slot, model)
+        self._rows.put(slot, model.arrays)
+        self._mean[slot], self._scale[slot] = model.arrays["input_mean"], model.arrays["input_scale"]
+
+    def forecast(self, slots: Index, view: MarketView) -> BankForecast:
+        """As `har`, with the scale of ridge + network."""
+        inputs = (view.window - self._mean[slots, None]) * self._scale[slots, None]
+        correction = self._rows.outputs(slots, inputs)
+        return self._har.ranged(slots, view, self._har.linear(slots, view) + correction)
