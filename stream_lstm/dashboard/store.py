@@ -148,7 +148,7 @@ class Store:
         state.candles.put(candle.open_ms, candle.open, candle.high, candle.low, candle.close)
         if state.pending is not None and state.pending.open_ms <= candle.open_ms:
             state.pending = None
-        if candle.close_ms > state.as_of and state.unanswered_at is None:
+        if candle.close_ms > state.due_after and state.unanswered_at is None:
             state.unanswered_at = self._clock()
         if state.silent_since is not None and candle.close_ms > state.silent_since:
             state.silent_since = None
@@ -168,7 +168,9 @@ class Store:
         state.horizons.setdefault(horizon, length_ms(horizon))
         state.candles.put_close(as_of + 1 - step_ms, close)
         if as_of >= state.as_of:
-            state.as_of, state.last_close, state.warming, state.paused = as_of, close, None, False
+            state.as_of, state.last_close, state.warming = as_of, close, None
+            if state.paused_at is not None and as_of > state.paused_at:  # an older one may be read later
+                state.paused_at = None
             state.models[horizon] = ModelSaid(
                 str(info["modelType"]),
                 bool(info["stale"]),
@@ -226,9 +228,11 @@ def _apply(state: SeriesState, event: Event) -> None:
         case contract.SeriesWarmingUp() if event.at > state.as_of:
             state.warming = said.candles, said.needed, event.at
         case contract.SeriesPaused():
-            state.paused = True
+            state.paused_at = event.at
         case contract.SeriesResumed():
-            state.paused = state.split = False
+            state.paused_at, state.resumed_at, state.split = None, event.at, False
+            if state.last_close_ms <= event.at:
+                state.unanswered_at = None
         case contract.SeriesSplit():
             state.split = True
         case contract.SeriesStale():
