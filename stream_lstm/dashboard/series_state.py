@@ -42,6 +42,8 @@ class SeriesState:
     """Close time of the newest candle when the series was paused; None while it speaks."""
     resumed_at: int = -1
     """Close time of the newest candle when the series was resumed: up to it no prediction will come."""
+    turned: str = ""
+    """Id of the event that paused or resumed it last."""
     split: bool = False
     silent_since: int | None = None
     """Close time of the last candle when a worker said that nothing comes any more."""

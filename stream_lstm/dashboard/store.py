@@ -29,6 +29,7 @@ MOST_SERIES: Final = 10_000
 """Series that are kept; candles and predictions of others are counted and not kept."""
 _LOG: Final = 200
 _REMEMBERED_IDS: Final = 2_000
+_TURNS: Final = ("series.paused", "series.resumed")
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError)
 
 
@@ -193,7 +194,13 @@ class Store:
 
     def _event(self, value: bytes) -> None:
         event = Event.from_json(value)
-        if event.id in self._ids:
+        state = None
+        if event.exchange and event.symbol and event.interval:
+            key = SeriesKey(event.exchange, event.symbol, event.interval)
+            state = self._state(key, length_ms(key.interval))
+        # Paused, resumed and paused again at one candle: the same id twice, and no repeat.
+        turns = state is not None and event.type in _TURNS and event.id != state.turned
+        if event.id in self._ids and not turns:
             return
         self._ids[event.id] = None
         if len(self._ids) > _REMEMBERED_IDS:
@@ -203,12 +210,9 @@ class Store:
             return
         self.logged += 1
         self.log.append(Logged(self.logged, event))
-        if event.exchange and event.symbol and event.interval:
-            key = SeriesKey(event.exchange, event.symbol, event.interval)
-            state = self._state(key, length_ms(key.interval))
-            if state is not None:
-                _apply(state, event)
-                self._touch(state)
+        if state is not None:
+            _apply(state, event)
+            self._touch(state)
 
     def _dead_letter(self, headers: dict[str, bytes]) -> None:
         if "stream-lstm.replayed" not in headers:  # a marker of `dlq replay`, and no letter
@@ -228,9 +232,10 @@ def _apply(state: SeriesState, event: Event) -> None:
         case contract.SeriesWarmingUp() if event.at > state.as_of:
             state.warming = said.candles, said.needed, event.at
         case contract.SeriesPaused():
-            state.paused_at = event.at
+            state.paused_at, state.turned = event.at, event.id
         case contract.SeriesResumed():
             state.paused_at, state.resumed_at, state.split = None, event.at, False
+            state.turned = event.id
             if state.last_close_ms <= event.at:
                 state.unanswered_at = None
         case contract.SeriesSplit():

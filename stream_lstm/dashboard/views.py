@@ -122,9 +122,11 @@ class Views:
         lag = (
             f"{late} series wait for a forecast, one for {words.length(1000 * longest)}"
             if late
-            else "every closed candle is answered"
-            if store.series
             else "no candle has been seen"
+            if not store.series
+            else "every closed candle is answered"
+            if any(each.as_of >= 0 for each in store.series.values())
+            else "no series has a forecast yet"
         )
         silent = min(longest, now - store.heard) > words.DOWN_SECONDS
         return {

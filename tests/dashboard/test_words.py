@@ -48,6 +48,8 @@ def test_a_young_series_counts_its_candles(told: Told) -> None:
         give_candle(told.store, hour)
     assert told.state.text == "warming up 63 of 100"
     assert told.model == ["no model yet"]
+    assert told.state.more == "Forecasts begin after 100 closed candles; 37 to go: 37 hours."
+    assert told.views.status(told.clock())["lag"] == "no series has a forecast yet"
     told.clock.now += 60
     assert told.state.code == "warming"
 
@@ -108,6 +110,20 @@ def test_paused_split_and_silent_series_say_so(told: Told) -> None:
     assert told.state.text == "no candles come"
     give_candle(told.store, 2)
     assert told.state.code == "fresh"
+
+
+def test_a_series_can_be_paused_again_at_the_same_candle(told: Told) -> None:
+    give_prediction(told.store, 0)
+    for kind, code in [
+        ("paused", "paused"),
+        ("resumed", "fresh"),
+        ("paused", "paused"),
+        ("resumed", "fresh"),
+    ]:
+        give_event(told.store, f"series.{kind}", close_ms(0))
+        give_event(told.store, f"series.{kind}", close_ms(0))  # a repeat, which is none of the next
+        assert told.state.code == code
+    assert told.store.logged == 4
 
 
 def test_a_series_that_begins_anew_warms_up_again(told: Told) -> None:
