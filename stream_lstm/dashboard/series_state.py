@@ -38,7 +38,12 @@ class SeriesState:
     records: dict[str, Record] = field(default_factory=dict)
     warming: tuple[int, int, int] | None = None
     """Candles, candles needed, and when that was so."""
-    paused: bool = False
+    paused_at: int | None = None
+    """Close time of the newest candle when the series was paused; None while it speaks."""
+    resumed_at: int = -1
+    """Close time of the newest candle when the series was resumed: up to it no prediction will come."""
+    turned: str = ""
+    """Id of the event that paused or resumed it last."""
     split: bool = False
     silent_since: int | None = None
     """Close time of the last candle when a worker said that nothing comes any more."""
@@ -79,8 +84,13 @@ class SeriesState:
         since = int((self.candles.rows[:, 0] + self.step_ms - 1 > at).sum())
         return min(candles + since, needed), needed
 
+    @property
+    def due_after(self) -> int:
+        """Close time of the newest candle that is answered, or will never be."""
+        return max(self.as_of, self.resumed_at)
+
     def unanswered(self) -> int:
         """Closed candles that no prediction has followed; 0 before the first prediction."""
         if self.as_of < 0:
             return 0
-        return int((self.candles.rows[:, 0] + self.step_ms - 1 > self.as_of).sum())
+        return int((self.candles.rows[:, 0] + self.step_ms - 1 > self.due_after).sum())

@@ -29,6 +29,7 @@ MOST_SERIES: Final = 10_000
 """Series that are kept; candles and predictions of others are counted and not kept."""
 _LOG: Final = 200
 _REMEMBERED_IDS: Final = 2_000
+_TURNS: Final = ("series.paused", "series.resumed")
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError)
 
 
@@ -148,7 +149,7 @@ class Store:
         state.candles.put(candle.open_ms, candle.open, candle.high, candle.low, candle.close)
         if state.pending is not None and state.pending.open_ms <= candle.open_ms:
             state.pending = None
-        if candle.close_ms > state.as_of and state.unanswered_at is None:
+        if candle.close_ms > state.due_after and state.unanswered_at is None:
             state.unanswered_at = self._clock()
         if state.silent_since is not None and candle.close_ms > state.silent_since:
             state.silent_since = None
@@ -168,7 +169,9 @@ class Store:
         state.horizons.setdefault(horizon, length_ms(horizon))
         state.candles.put_close(as_of + 1 - step_ms, close)
         if as_of >= state.as_of:
-            state.as_of, state.last_close, state.warming, state.paused = as_of, close, None, False
+            state.as_of, state.last_close, state.warming = as_of, close, None
+            if state.paused_at is not None and as_of > state.paused_at:  # an older one may be read later
+                state.paused_at = None
             state.models[horizon] = ModelSaid(
                 str(info["modelType"]),
                 bool(info["stale"]),
@@ -191,7 +194,13 @@ class Store:
 
     def _event(self, value: bytes) -> None:
         event = Event.from_json(value)
-        if event.id in self._ids:
+        state = None
+        if event.exchange and event.symbol and event.interval:
+            key = SeriesKey(event.exchange, event.symbol, event.interval)
+            state = self._state(key, length_ms(key.interval))
+        # Paused, resumed and paused again at one candle: the same id twice, and no repeat.
+        turns = state is not None and event.type in _TURNS and event.id != state.turned
+        if event.id in self._ids and not turns:
             return
         self._ids[event.id] = None
         if len(self._ids) > _REMEMBERED_IDS:
@@ -201,12 +210,9 @@ class Store:
             return
         self.logged += 1
         self.log.append(Logged(self.logged, event))
-        if event.exchange and event.symbol and event.interval:
-            key = SeriesKey(event.exchange, event.symbol, event.interval)
-            state = self._state(key, length_ms(key.interval))
-            if state is not None:
-                _apply(state, event)
-                self._touch(state)
+        if state is not None:
+            _apply(state, event)
+            self._touch(state)
 
     def _dead_letter(self, headers: dict[str, bytes]) -> None:
         if "stream-lstm.replayed" not in headers:  # a marker of `dlq replay`, and no letter
@@ -226,9 +232,12 @@ def _apply(state: SeriesState, event: Event) -> None:
         case contract.SeriesWarmingUp() if event.at > state.as_of:
             state.warming = said.candles, said.needed, event.at
         case contract.SeriesPaused():
-            state.paused = True
+            state.paused_at, state.turned = event.at, event.id
         case contract.SeriesResumed():
-            state.paused = state.split = False
+            state.paused_at, state.resumed_at, state.split = None, event.at, False
+            state.turned = event.id
+            if state.last_close_ms <= event.at:
+                state.unanswered_at = None
         case contract.SeriesSplit():
             state.split = True
         case contract.SeriesStale():

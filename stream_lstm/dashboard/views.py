@@ -115,16 +115,18 @@ class Views:
         waiting = [
             now - each.unanswered_at
             for each in store.series.values()
-            if each.unanswered_at is not None and each.as_of >= 0
+            if each.unanswered_at is not None and each.as_of >= 0 and each.paused_at is None
         ]
         longest = max(waiting, default=0.0)
         late = sum(seconds > 2 for seconds in waiting)
         lag = (
             f"{late} series wait for a forecast, one for {words.length(1000 * longest)}"
             if late
-            else "every closed candle is answered"
-            if store.series
             else "no candle has been seen"
+            if not store.series
+            else "every closed candle is answered"
+            if any(each.as_of >= 0 for each in store.series.values())
+            else "no series has a forecast yet"
         )
         silent = min(longest, now - store.heard) > words.DOWN_SECONDS
         return {
@@ -147,15 +149,20 @@ class Views:
 
     def _card(self, series: SeriesState, now: float) -> Document:
         fan = self.store.fans.at(series.key, series.as_of)
+        said, horizons = self.state(series, now), [each["name"] for each in self._horizons(series)]
+        held = {
+            name: words.coverage(series.records.get(name), self._steps(series, name)) for name in horizons
+        }
         return {
-            "state": self.state(series, now)._asdict(),
+            "state": said._asdict(),
+            "trust": words.trust(said, held)._asdict(),
             "model": words.model(series),
             "lastClose": _last_close(series),
-            "horizons": [self._trust(series, fan, each["name"]) for each in self._horizons(series)],
+            "horizons": [self._told(series, fan, name, held[name]) for name in horizons],
         }
 
-    def _trust(self, series: SeriesState, fan: Fan | None, horizon: str) -> Document:
-        record, steps = series.records.get(horizon), self._steps(series, horizon)
+    def _told(self, series: SeriesState, fan: Fan | None, horizon: str, held: Word) -> Document:
+        record = series.records.get(horizon)
         said = series.models.get(horizon)
         counted = record is not None and record.count > 0
         return {
@@ -164,7 +171,7 @@ class Views:
             "coverage": record.coverage if record and counted else None,
             "nominal": record.nominal if record and counted else None,
             "count": record.count if record else 0,
-            "verdict": words.coverage(record, steps)._asdict(),
+            "verdict": held._asdict(),
             "skill": words.skill(record.skill(series.candles, series.horizons[horizon])) if record else None,
             "intervalSkill": said.interval_skill if said else None,
             "extrapolated": said is not None and said.reason == "extrapolated",

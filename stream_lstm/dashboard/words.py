@@ -1,5 +1,6 @@
 """The state of a series, its model and its forecasts, in plain words."""
 
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from stream_lstm.dashboard.record import Record, Skill
@@ -10,6 +11,14 @@ DOWN_SECONDS: Final = 15.0
 """A closed candle without an answer for so long: the worker is down, or far behind."""
 UNTRAINED: Final = "no trained model yet"
 """The reason that a prediction gives while the first model of a series is made."""
+_NO_FORECAST: Final = ("warming", "waiting", "split")
+_NOT_NOW: Final = ("down", "behind", "quiet", "paused")
+_HELD: Final = {
+    "held": "Ranges of {} held as often as they say.",
+    "high": "Wider than they need be: {}.",
+    "low": "Too narrow: {}.",
+}
+"""What is said of the horizons that coverage judges so, by its code."""
 _FEWEST: Final = 100
 _FEWEST_APART: Final = 50
 _TOLERANCE: Final = 0.05
@@ -43,7 +52,7 @@ def state(series: SeriesState, needed: int, now: float, heard: float, all_stoppe
 
     `now` and `heard` are by the store's clock: the latter when any series was last answered.
     """
-    if series.paused:
+    if series.paused_at is not None:
         return Word("paused", "paused", "It learns on and says nothing until it is resumed.")
     waited = 0.0 if series.unanswered_at is None else now - series.unanswered_at
     if all_stopped or (waited > DOWN_SECONDS and series.as_of >= 0):
@@ -79,9 +88,9 @@ def _young(series: SeriesState, needed: int) -> Word:
     candles, needed = series.warm(needed)
     if candles >= needed:
         return Word("waiting", "no forecast yet", "It has enough candles, and no worker has answered yet.")
-    return Word(
-        "warming", f"warming up {candles} of {needed}", "So many closed candles of those it needs to begin."
-    )
+    left = needed - candles
+    more = f"Forecasts begin after {needed} closed candles; {left} to go: {length(left * series.step_ms)}."
+    return Word("warming", f"warming up {candles} of {needed}", more)
 
 
 def model(series: SeriesState) -> list[str]:
@@ -112,7 +121,7 @@ def coverage(record: Record | None, steps: int) -> Word:
         return Word("few", "too few")
     if record.count < _FEWEST_APART * steps:
         apart = record.count // steps
-        return Word("few", "too few", f"They overlap: {apart or 'none'} of them do not.")
+        return Word("few", "too few", f"They overlap: {apart} of {_FEWEST_APART} needed are apart.")
     if share < nominal - _TOLERANCE:
         return Word("low", "too narrow")
     if share > nominal + _TOLERANCE:
@@ -120,12 +129,53 @@ def coverage(record: Record | None, steps: int) -> Word:
     return Word("held", "holds")
 
 
+def trust(said: Word, held: Mapping[str, Word]) -> Word:
+    """The answer to "can I trust it?": how the series stands, and how each horizon's intervals have held.
+
+    >>> held = {"1h": Word("held", ""), "4h": Word("low", ""), "1d": Word("few", "")}
+    >>> trust(Word("fresh", "fresh"), held).text
+    'Yes, for 1h'
+    >>> trust(Word("fresh", "fresh"), held).more
+    'Ranges of 1h held as often as they say. Too narrow: 4h. Too early to tell: 1d.'
+    """
+    if said.code in _NO_FORECAST:
+        return Word("none", "No forecast yet", said.more)
+    if said.code in _NOT_NOW:
+        return Word("no", f"Not now: {said.text}", said.more)
+    by = {code: _listed(name for name, word in held.items() if word.code == code) for code in _HELD}
+    early = _listed(name for name, word in held.items() if word.code not in _HELD)
+    sentences = [_HELD[code].format(names) for code, names in by.items() if names]
+    if early:
+        sentences.append(f"Too early to tell: {early}.")
+    good = _listed(name for name, word in held.items() if word.code in ("held", "high"))
+    if said.code == "stale":
+        answer = Word("care", "With care: stale")
+    elif good:
+        answer = Word("yes", f"Yes, for {good}")
+    elif by["low"]:
+        answer = Word("no", "No: its ranges are too narrow")
+    else:
+        answer = Word("early", "Too early to tell")
+        sentences = ["Too few of its forecasts have come due to judge it by."]
+    return answer._replace(more=" ".join([said.more, *sentences]).strip())
+
+
+def _listed(names: Iterable[str]) -> str:
+    *all_, last = [*names] or [""]
+    return f"{', '.join(all_)} and {last}" if all_ else last
+
+
 def skill(told: Skill) -> str:
-    """Beside the last price, with what chance could make of it."""
+    """The error beside that of the last price, and what chance could make of it."""
     if told.between is None:
-        return f"after {told.needed:,} scores"
+        return f"told after {told.needed:,} scores"
     value, low, high = (round(100 * part, 2) for part in told.between)
-    return f"{_signed(value)}% ({_signed(low)} … {_signed(high)})"
+    if not (value or low or high):
+        return "the same"
+    between = f"({_signed(low)} … {_signed(high)}%)"
+    if low <= 0 <= high:
+        return f"about equal {between}"
+    return f"{abs(value):.2f}% {'better' if value > 0 else 'worse'} {between}"
 
 
 def _signed(percent: float) -> str:

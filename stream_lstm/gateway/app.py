@@ -37,7 +37,8 @@ Where it knowingly differs from that service:
   `olderThan` (epoch milliseconds) may stand instead; the models also leave the workers' memory.
 - `DELETE` says in `deletedCount` and `models` what there was, and reaches every worker's memory. A symbol is
   checked (1 to 200 characters, no control characters), may have encoded slashes, and is no path anywhere.
-- `POST /api/ml/models/{symbol}/retrain` is new: it queues a training, as the dashboard's button does.
+- `POST /api/ml/models/{symbol}/retrain`, `…/pause` and `…/resume` are new: they do what the dashboard's
+  buttons do.
 - `predict/batch` names in `failed` what it leaves out, takes at most 100 symbols and answers each once.
 - `health` is 503 `unhealthy` while the brokers do not answer. What is not known is null, not true.
 - What changes state needs the bearer token where `http.token` is set: else 401 `UNAUTHORIZED`.

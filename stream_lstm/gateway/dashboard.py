@@ -11,7 +11,6 @@ from stream_lstm.dashboard.reading import Reading
 from stream_lstm.dashboard.series_state import SeriesState
 from stream_lstm.gateway.envelope import Refused, succeeded
 from stream_lstm.gateway.live import changes
-from stream_lstm.gateway.page import plotly_marks
 
 router = APIRouter(prefix="/api/dashboard", include_in_schema=False)
 
@@ -34,7 +33,6 @@ class Dashboard:
             "reading": not reading.has_caught_up,
             "trouble": [*reading.trouble.values()],
             "needsToken": self.needs_token,
-            "plotly": plotly_marks(),
         }
 
     def series(self, name: str) -> SeriesState:

@@ -1,11 +1,11 @@
-"""Models over HTTP: list, inspect, retrain, delete, clean up."""
+"""Models over HTTP: list, inspect, retrain, delete, clean up; and their series: pause, resume."""
 
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from stream_lstm.contracts.reply import ModelList, ModelStats, Retraining
+from stream_lstm.contracts.reply import ModelList, ModelStats, Paused, Retraining
 from stream_lstm.errors import CommandFailed
 from stream_lstm.gateway import replies
 from stream_lstm.gateway.access import AUTHORISED
@@ -88,6 +88,28 @@ async def retrain_model(
     with refusing("RETRAIN_FAILED"):
         told = await admin.retrain(symbol, exchange=exchange, interval=interval)
         return succeeded(replies.as_json(told))
+
+
+@router.post(
+    "/{symbol:symbol}/pause", responses=declared(Success[Paused], 401, 503), dependencies=[AUTHORISED]
+)
+async def pause_series(
+    symbol: SymbolInPath, admin: Admin, exchange: ExchangeInQuery = None, interval: IntervalInQuery = None
+) -> Response:
+    """Let a series say nothing until it is resumed; it goes on learning."""
+    with refusing("PAUSE_FAILED"):
+        return succeeded(replies.as_json(await admin.pause(symbol, exchange=exchange, interval=interval)))
+
+
+@router.post(
+    "/{symbol:symbol}/resume", responses=declared(Success[Paused], 401, 503), dependencies=[AUTHORISED]
+)
+async def resume_series(
+    symbol: SymbolInPath, admin: Admin, exchange: ExchangeInQuery = None, interval: IntervalInQuery = None
+) -> Response:
+    """Let a series speak again."""
+    with refusing("RESUME_FAILED"):
+        return succeeded(replies.as_json(await admin.resume(symbol, exchange=exchange, interval=interval)))
 
 
 @router.delete(

@@ -63,11 +63,9 @@ def prepare() -> None:
     """Read and press what takes long, so that the first page need not wait for it."""
     for name in ("index.html", PLOTLY):
         _file(name)
-    plotly_marks()
 
 
-_EARLY_MARK: Final = b"<!-- plotly: the gateway has it fetched early, where it is installed -->"
-_EARLY: Final = b'<link rel="preload" href="/static/plotly.min.js" as="script">'
+_PLACE: Final = b"<!-- plotly: the gateway puts it here, where it is installed -->"
 _INSTALL: Final = 'pip install "stream-lstm[plots]"'
 
 
@@ -81,16 +79,19 @@ def plotly_bundle() -> Path | None:
     return None
 
 
-@cache
-def plotly_marks() -> tuple[str, ...] | None:
-    """Ids of elements that keep plotly from writing styles into the page, which the policy forbids.
+def _plotly_tags() -> bytes:
+    """What loads plotly; nothing if it is not installed.
 
-    None if it is not installed.
+    Where it finds elements of certain ids, it writes no style into the page, which the policy forbids.
+    A script that is `async` in the page is compiled beside it; one that is added later holds it up.
     """
     bundle = plotly_bundle()
     if bundle is None:
-        return None
-    return tuple(re.findall(r'if\(!document\.getElementById\("(\w+)"\)\)', bundle.read_text("utf-8")))
+        return b""
+    ids = re.findall(rb'if\(!document\.getElementById\("(\w+)"\)\)', bundle.read_bytes())
+    marks = [b'<meta id="%s">' % id for id in dict.fromkeys(ids)]
+    script = b'<script async id="plotly" src="/static/%s"></script>' % PLOTLY.encode()
+    return b"\n    ".join([*marks, script])
 
 
 @cache
@@ -109,8 +110,8 @@ def _file(name: str) -> _File | None:
         content = None
     if content is None:
         return None
-    if name == "index.html" and plotly_bundle() is not None:
-        content = content.replace(_EARLY_MARK, _EARLY)
+    if name == "index.html":
+        content = content.replace(_PLACE, _plotly_tags())
     kind = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return _File(content, gzip.compress(content, 6), tag, kind)

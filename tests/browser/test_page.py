@@ -127,7 +127,7 @@ async def test_everybody_can_use_it(stage: Stage, browser: Any, scheme: Any, siz
 
 
 @pytest.mark.slow
-async def test_retrain_and_delete_are_behind_the_token(application: Application, browser: Any) -> None:
+async def test_retrain_delete_and_pause_are_behind_the_token(application: Application, browser: Any) -> None:
     application.start_worker(**SESSION)
     candles = market(HISTORY)
     await application.feed(candles)
@@ -150,6 +150,15 @@ async def test_retrain_and_delete_are_behind_the_token(application: Application,
         await page.page.click("#yes")
         await page.says("#answer", "deleted")
         await page.says("#log", "deleted")
+        await page.page.click("#pause")
+        await page.page.click("#yes")
+        await page.says("#label", "paused")
+        assert await page.page.is_disabled("#retrain")
+        await page.page.click("#pause:text-is('Resume')")
+        await page.page.click("#yes")
+        await page.says("#answer", "It speaks again")
+        await page.page.wait_for_selector("#pause:text-is('Pause')")
+        await page.says("#log", "resumed")
     await gateway.stop()
 
 

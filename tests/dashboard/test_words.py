@@ -3,8 +3,10 @@
 import pytest
 
 from stream_lstm.dashboard import words
+from stream_lstm.dashboard.record import Skill
 from stream_lstm.dashboard.store import Store
 from stream_lstm.dashboard.views import Views
+from stream_lstm.evaluation.significance import Between
 from tests.dashboard.messages import (
     HOUR,
     SERIES,
@@ -46,6 +48,8 @@ def test_a_young_series_counts_its_candles(told: Told) -> None:
         give_candle(told.store, hour)
     assert told.state.text == "warming up 63 of 100"
     assert told.model == ["no model yet"]
+    assert told.state.more == "Forecasts begin after 100 closed candles; 37 to go: 37 hours."
+    assert told.views.status(told.clock())["lag"] == "no series has a forecast yet"
     told.clock.now += 60
     assert told.state.code == "warming"
 
@@ -95,11 +99,31 @@ def test_paused_split_and_silent_series_say_so(told: Told) -> None:
     give_prediction(told.store, 0)
     give_event(told.store, "series.paused", close_ms(0))
     assert told.state.text == "paused"
-    give_event(told.store, "series.resumed", close_ms(0))
-    give_event(told.store, "series.stale", close_ms(5), last_close=close_ms(0), intervals=5)
-    assert told.state.text == "no candles come"
+    give_prediction(told.store, 0, revision=1)  # read late, and said before
     give_candle(told.store, 1)
+    told.clock.now += 60
+    assert told.state.text == "paused"
+    assert told.views.status(told.clock())["down"] is False
+    give_event(told.store, "series.resumed", close_ms(1))
+    assert told.state.code == "fresh"  # what closed meanwhile is waited for by nobody
+    give_event(told.store, "series.stale", close_ms(5), last_close=close_ms(1), intervals=5)
+    assert told.state.text == "no candles come"
+    give_candle(told.store, 2)
     assert told.state.code == "fresh"
+
+
+def test_a_series_can_be_paused_again_at_the_same_candle(told: Told) -> None:
+    give_prediction(told.store, 0)
+    for kind, code in [
+        ("paused", "paused"),
+        ("resumed", "fresh"),
+        ("paused", "paused"),
+        ("resumed", "fresh"),
+    ]:
+        give_event(told.store, f"series.{kind}", close_ms(0))
+        give_event(told.store, f"series.{kind}", close_ms(0))  # a repeat, which is none of the next
+        assert told.state.code == code
+    assert told.store.logged == 4
 
 
 def test_a_series_that_begins_anew_warms_up_again(told: Told) -> None:
@@ -123,8 +147,45 @@ def test_coverage_is_judged_only_by_enough_that_do_not_overlap(told: Told) -> No
     assert verdict(160, 200).text == "too narrow"
     assert verdict(200, 200).text == "too wide"
     few = verdict(180, 200, "24h")
-    assert (few.code, few.more) == ("few", "They overlap: 8 of them do not.")
+    assert (few.code, few.more) == ("few", "They overlap: 8 of 50 needed are apart.")
     assert words.coverage(None, 1).text == "none has matured yet"
+
+
+def test_whether_to_trust_it_rests_on_the_state_and_on_what_held() -> None:
+    fresh = words.Word("fresh", "fresh")
+    held = {
+        name: words.Word(code, "")
+        for name, code in [("1h", "held"), ("4h", "high"), ("1d", "low"), ("7d", "few")]
+    }
+    assert words.trust(fresh, held) == words.Word(
+        "yes",
+        "Yes, for 1h and 4h",
+        "Ranges of 1h held as often as they say. Wider than they need be: 4h. Too narrow: 1d. "
+        "Too early to tell: 7d.",
+    )
+    assert words.trust(fresh, {"1d": held["1d"]}).text == "No: its ranges are too narrow"
+    assert words.trust(fresh, {"7d": held["7d"]}).text == "Too early to tell"
+    stale = words.trust(words.Word("stale", "stale", "The model has expired."), held)
+    assert (stale.code, stale.text) == ("care", "With care: stale")
+    assert stale.more.startswith("The model has expired. Ranges of 1h held")
+    assert words.trust(words.Word("down", "worker down"), held).text == "Not now: worker down"
+    assert words.trust(words.Word("warming", "warming up 63 of 100"), {}).text == "No forecast yet"
+
+
+@pytest.mark.parametrize(
+    ("between", "text"),
+    [
+        (None, "told after 240 scores"),
+        ((0.0, 0.0, 0.0), "the same"),
+        ((0.0007, -0.0006, 0.0021), "about equal (−0.06 … +0.21%)"),
+        ((0.012, 0.004, 0.02), "1.20% better (+0.40 … +2.00%)"),
+        ((-0.0049, -0.0117, -0.0003), "0.49% worse (−1.17 … −0.03%)"),
+    ],
+)
+def test_skill_is_said_with_what_chance_could_make_of_it(
+    between: tuple[float, float, float] | None, text: str
+) -> None:
+    assert words.skill(Skill(between and Between(*between), 300, 240)) == text
 
 
 def test_workers_and_partitions_are_counted(told: Told) -> None:

@@ -20,10 +20,19 @@ KUBERNETES = "1.34"
 EVERYTHING: dict[str, Any] = {
     "keda": {"enabled": True},
     "monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
-    "settings": {"training.expiry": "12h", "horizons": ["1h", "4h"], "history.candles": 5000},
+    "settings": {
+        "training.expiry": "12h",
+        "horizons": ["1h", "4h"],
+        "history.candles": 5000,
+        "kafka.security.protocol": "SSL",
+        "kafka.security.ca_file": "/run/secrets/my-cluster-cluster-ca-cert/ca.crt",
+        "kafka.security.cert_file": "/run/secrets/stream-lstm/user.crt",
+        "kafka.security.key_file": "/run/secrets/stream-lstm/user.key",
+    },
     "imagePullSecrets": [{"name": "registry"}],
     "worker": {"nodeSelector": {"disk": "fast"}, "podAnnotations": {"team": "forecasts"}},
     "envFrom": [{"secretRef": {"name": "bucket"}}],
+    "secretFiles": [{"name": "my-cluster-cluster-ca-cert", "items": ["ca.crt"]}, {"name": "stream-lstm"}],
 }
 BUCKET: dict[str, Any] = {
     "store": {"url": "s3://models/eu"},

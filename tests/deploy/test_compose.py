@@ -3,6 +3,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,18 @@ def test_compose_itself_reads_the_file_with_all_profiles(root: Path) -> None:
 
 def test_five_services_run_our_image(ours: Services) -> None:
     assert tuple(ours) == OURS
+
+
+def test_images_are_built_with_what_their_services_need(root: Path, ours: Services) -> None:
+    """The gateway's page draws with plotly; services of one image name build it alike."""
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert "ARG EXTRAS" in (root / "Dockerfile").read_text()
+    assert "${EXTRAS:+[$EXTRAS]}" in (root / "Dockerfile").read_text()
+    built = {name: service["build"]["args"]["EXTRAS"] for name, service in ours.items()}
+    assert set(built.values()) <= extras.keys()
+    assert (built["gateway"], built["exchange"]) == ("plots", "exchange")
+    for name, service in ours.items():
+        assert built[name] == ("plots" if service["image"] == "stream-lstm" else "exchange")
 
 
 @pytest.mark.parametrize(

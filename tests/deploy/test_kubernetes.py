@@ -91,7 +91,8 @@ def test_pods_have_no_rights_and_write_only_where_they_must(case: str) -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert {mount["mountPath"] for mount in container["volumeMounts"]} <= {"/tmp", "/var/lib/stream-lstm"}
+        writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        assert writable <= {"/tmp", "/var/lib/stream-lstm"}
         assert {mount["name"] for mount in container["volumeMounts"]} == {
             one["name"] for one in spec["volumes"]
         }
@@ -110,6 +111,21 @@ def test_the_variables_of_a_pod_are_settings(case: str) -> None:
     if case != "bucket":
         (gateway,) = pod(rendered, "Deployment", "demo-gateway")["containers"]
         assert load(None, [], environment(gateway)).http.token is not None
+
+
+@pytest.mark.parametrize(("kind", "name"), [("StatefulSet", "demo"), ("Deployment", "demo-gateway")])
+def test_the_files_of_kafkas_security_are_where_the_settings_point(kind: str, name: str) -> None:
+    spec = pod(render("everything"), kind, name)
+    (container,) = spec["containers"]
+    security = load(None, [], environment(container)).kafka.security
+    at = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"] if mount.get("readOnly")}
+    secrets = {one["name"]: one["secret"] for one in spec["volumes"] if "secret" in one}
+    for path in (security.ca_file, security.cert_file, security.key_file):
+        assert path is not None
+        assert secrets[at[str(path.parent)]]["secretName"] == path.parent.name
+        assert secrets[at[str(path.parent)]]["defaultMode"] == 0o440  # read through the pod's group
+    assert secrets["secret-0"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}]
+    assert "items" not in secrets["secret-1"]
 
 
 def test_the_name_of_the_pod_is_the_name_in_the_group() -> None:
@@ -195,6 +211,9 @@ def test_the_values_satisfy_their_schema_and_every_one_is_in_it(
         {"kafka": {"bootstrapServers": "kafka", "group": "g"}},
         {"store": {"url": "/var/lib"}},
         {"settings": {"Training.Expiry": "1d"}},
+        {"secretFiles": [{"name": "../etc"}]},
+        {"secretFiles": [{"name": "a", "items": ["sub/key"]}]},
+        {"secretFiles": [{"items": ["ca.crt"]}]},
         {"keda": {"scaleDownStabilisationSeconds": 7_200}},
     ],
     ids=str,

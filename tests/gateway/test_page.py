@@ -47,6 +47,7 @@ async def test_the_page_may_load_from_its_own_host_only_and_runs_no_inline_scrip
     assert "unsafe" not in policy
     assert "http" not in policy
     html = told.body.decode()
+    assert '<script async id="plotly" src="/static/plotly.min.js">' in html
     assert re.findall(r"<script(?![^>]*src=)", html) == []
     assert re.findall(r'(?:src|href)="(?!/static/)', html) == []
     assert re.findall(r"\s(?:style|on\w+)=", html) == []
@@ -69,8 +70,9 @@ async def test_without_plotly_the_page_is_told_what_to_install(
 ) -> None:
     monkeypatch.setattr(page, "plotly_bundle", lambda: None)
     page._file.cache_clear()
-    told = await client.get(f"/static/{page.PLOTLY}")
+    told, index = await client.get(f"/static/{page.PLOTLY}"), await client.get("/")
     page._file.cache_clear()
+    assert b"plotly.min.js" not in index.body
     assert (told.status, told.code) == (404, "NOT_FOUND")
     assert 'pip install "stream-lstm[plots]"' in told.message
 
@@ -155,11 +157,15 @@ async def test_streams_are_bounded(client: Client, board: Dashboard) -> None:
     assert (told.status, told.code) == (503, "TOO_MANY_STREAMS")
 
 
-async def test_a_retraining_needs_the_token(client: Client) -> None:
-    path = "/api/ml/models/BTCUSDT/retrain?exchange=binance&interval=1h"
+@pytest.mark.parametrize(
+    ("what", "done"),
+    [("retrain", {"queued": True}), ("pause", {"paused": True}), ("resume", {"paused": False})],
+)
+async def test_what_the_buttons_do_needs_the_token(client: Client, what: str, done: dict[str, Any]) -> None:
+    path = f"/api/ml/models/BTCUSDT/{what}?exchange=binance&interval=1h"
     assert (await client.post(path)).status == 401
     told = await client.post(path, authorization=f"Bearer {TOKEN}")
-    assert told.data["queued"] is True
+    assert done.items() <= told.data.items()
 
 
 def test_our_javascript_is_what_its_types_say() -> None:

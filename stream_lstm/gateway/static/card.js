@@ -11,10 +11,10 @@ const MOST = 120;
 
 /** @param {Card} card */
 export function draw(card) {
-  const warn = WARNING.has(card.state.code) ? " warn" : "";
+  const warn = ["no", "care"].includes(card.trust.code) ? " warn" : "";
   const model = element("div", "model");
-  model.append(element("p", `verdict${warn}`, capital(card.state.text)));
-  if (card.state.more) model.append(element("p", "", card.state.more));
+  model.append(element("p", `verdict${warn}`, card.trust.text));
+  if (card.trust.more) model.append(element("p", "", card.trust.more));
   for (const line of card.model) model.append(element("p", "soft", capital(line)));
   byId("card").replaceChildren(model, ...card.horizons.map((trust) => horizon(trust, card.lastClose)));
   byId("note").hidden = !card.horizons.length;
@@ -33,19 +33,19 @@ function horizon(trust, like) {
   head.append(element("b", "", trust.horizon), element("span", "", bounds));
   box.append(head);
   if (trust.coverage === null || trust.nominal === null) {
-    box.append(element("p", "small", "No forecast has matured yet"));
+    box.append(element("p", "small", "None of its forecasts has come due yet"));
     return box;
   }
   box.append(bar(trust.coverage, trust.nominal));
-  const counted = `${percent(trust.coverage)} of ${trust.count.toLocaleString("en")} inside, ${percent(trust.nominal).replace(".0", "")} asked`;
+  const counted = `${percent(trust.coverage)} of ${trust.count.toLocaleString("en")} inside, asked ${percent(trust.nominal).replace(".0", "")}`;
   const held = element("p", "line small");
   held.append(element("span", "", counted), element("strong", "", trust.verdict.text));
   box.append(held);
   if (trust.verdict.more) box.append(element("p", "small", trust.verdict.more));
-  box.append(fact("Price skill", trust.skill ?? "–"));
+  box.append(fact("vs. last price", trust.skill ?? "–"));
   if (trust.intervalSkill !== null) {
-    const sign = trust.intervalSkill < 0 ? "−" : "+";
-    box.append(fact("Interval skill", `${sign}${(100 * Math.abs(trust.intervalSkill)).toFixed(1)}%`));
+    const side = trust.intervalSkill < 0 ? "worse" : "better";
+    box.append(fact("vs. simple volatility", `${percent(Math.abs(trust.intervalSkill))} ${side}`));
   }
   if (trust.extrapolated) box.append(element("p", "small", "Extrapolated: too little history of its own"));
   return box;

@@ -13,28 +13,31 @@ const RIGHT_NARROW = 58;
 const LEFT = 6;
 const TOP = 8;
 const BOTTOM = 38;
+const DAY = 86_400_000;
+/** How times are written on the axis, by the distance of its ticks in ms. */
+const TICKS = [
+  { dtickrange: [null, DAY - 1], value: "%H:%M\n%-d %b" },
+  { dtickrange: [DAY, "M1"], value: "%-d %b" },
+  { dtickrange: ["M1", null], value: "%b %Y" },
+];
 const place = byId("chart");
 /** @type {Scene | null} */
 let last = null;
 
+/** Plotly's own element, which the gateway leaves out where it has none. */
+const bundle = /** @type {HTMLScriptElement | null} */ (document.getElementById("plotly"));
+
+/** Whether the gateway has plotly. */
+export const installed = bundle !== null;
+
 /**
- * Load plotly's bundle; rejects if it is not there. Where it finds an element of these ids, it writes no style of
- * its own into the page.
- * @param {string[]} marks
+ * Wait until plotly is there.
  * @returns {Promise<void>}
  */
-export function load(marks) {
-  for (const id of marks) {
-    const mark = document.createElement("meta");
-    mark.id = id;
-    document.head.append(mark);
-  }
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = "/static/plotly.min.js";
-    script.onload = () => resolve();
-    script.onerror = () => reject(new Error("no plotly"));
-    document.head.append(script);
+export function loaded() {
+  return new Promise((resolve) => {
+    if (plotly()) resolve();
+    else bundle?.addEventListener("load", () => resolve());
   });
 }
 
@@ -128,20 +131,28 @@ function layout(scene, label, asOf) {
   const [ink, soft, grid, paper, accent, warn] = ["--ink", "--soft", "--grid", "--paper", "--accent", "--warn"].map(colour);
   const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: soft };
   const axis = { gridcolor: grid, zeroline: false, fixedrange: true, tickfont: font, linecolor: grid };
-  const close = scene.candles.length ? scene.candles[scene.candles.length - 1][4] : null;
-  const levels = ticks(scene.low, scene.high, close, place.clientHeight - TOP - BOTTOM);
+  const height = place.clientHeight - TOP - BOTTOM;
+  const [close, ...bounds] = tagged(scene, height);
+  const levels = ticks(scene.low, scene.high, close === undefined ? [] : [close, ...bounds], height);
   const digits = decimals(levels);
   const shapes = asOf === null ? [] : [vertical(asOf, soft, 1, "dot")];
   const apart = (20 / width()) * (scene.to - scene.from);
   const legible = scene.ends.filter(({ at }, index) => !index || at - scene.ends[index - 1].at > apart);
-  const notes = legible.map(({ name, at }) => ({
-    x: at, yref: "paper", y: 0.02, yanchor: "bottom", text: name, showarrow: false, font: { ...font, color: accent },
+  const notes = legible.map(({ name, at }, index) => ({
+    x: at, xanchor: index === legible.length - 1 ? "right" : "center", yref: "paper", y: 0.02, yanchor: "bottom", text: name, showarrow: false, font: { ...font, color: accent },
   }));
   shapes.push(...scene.ends.map(({ at }) => vertical(at, accent, 0.02, "solid")));
-  if (close !== null) {
+  /** @param {number} y @param {string} ground */
+  const tag = (y, ground) => notes.push(/** @type {any} */ ({
+    xref: "paper", x: 1, xanchor: "left", y, text: price(y, close), showarrow: false, font: { ...font, color: paper }, bgcolor: ground,
+    borderpad: 3,
+  }));
+  if (close !== undefined) tag(close, ink);
+  for (const bound of bounds) tag(bound, accent);
+  if (scene.ghost && scene.ghost.times[0] > scene.from) {
     notes.push(/** @type {any} */ ({
-      xref: "paper", x: 1, xanchor: "left", y: close, text: price(close), showarrow: false,
-      font: { ...font, color: paper }, bgcolor: ink, borderpad: 3,
+      x: scene.ghost.times[0], xanchor: "left", yref: "paper", y: 0.02, yanchor: "bottom", text: `forecast ${scene.ago} ago`,
+      showarrow: false, font,
     }));
   }
   if (label) {
@@ -157,13 +168,25 @@ function layout(scene, label, asOf) {
     showlegend: false, font, shapes, annotations: notes, autosize: true,
     xaxis: {
       ...axis, type: "date", range: [scene.from, scene.to], rangeslider: { visible: false }, nticks: width() < 500 ? 4 : 8,
-      showgrid: false,
+      showgrid: false, tickformatstops: TICKS,
     },
     yaxis: {
       ...axis, side: "right", range: [scene.low, scene.high], showline: false, tickvals: levels,
       ticktext: levels.map((level) => level.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })),
     },
   };
+}
+
+/**
+ * Prices that have a tag on the axis: the last close, and where the fan ends unless that would cover it.
+ * @param {Scene} scene
+ * @param {number} height
+ */
+function tagged(scene, height) {
+  const close = scene.candles.at(-1)?.[4];
+  if (close === undefined) return [];
+  const ends = scene.fan ? scene.fan.bands[scene.fan.bands.length - 1].map((side) => side[side.length - 1]) : [];
+  return [close, ...ends.filter((end) => (Math.abs(end - close) / (scene.high - scene.low)) * height > 20)];
 }
 
 /** How many the labels of an axis need. @param {number[]} levels */

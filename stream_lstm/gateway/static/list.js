@@ -108,7 +108,9 @@ function draw() {
   const keys = [...rows.keys()].filter((key) => key.toLowerCase().includes(wanted)).sort(inOrder);
   const visible = keys.slice(0, shown);
   byId("found").textContent = wanted ? `${keys.length} of ${rows.size} series` : `${rows.size} series`;
+  byId("marks").hidden = !visible.some((key) => rows.get(key)?.[5] !== null);
   byId("more").hidden = keys.length <= visible.length;
+  if (visible.length && !drawn.size) performance.mark("listed");
   const gone = new Set(drawn.keys());
   let before = /** @type {Element | null} */ (null);
   for (const key of visible) {

@@ -13,7 +13,8 @@ import { scene, usual } from "./scene.js";
 
 const MOST = 400;
 const AGAIN_MS = 1_500;
-const HINT = "Choose a candle to see what was forecast there";
+/** What the chart says of a fan, by the state of its series; others say their state. @type {Record<string, string>} */
+const LABELS = { fresh: "forecast", hybrid: "hybrid: no trained model", stale: "stale model" };
 
 let chosen = decodeURIComponent(location.hash.slice(1));
 /** @type {Detail | null} */
@@ -30,7 +31,6 @@ let status = null;
 let source = null;
 let lost = "";
 let ready = false;
-let loading = false;
 let due = false;
 
 /** Follow the stream, with the details of the series that is chosen. */
@@ -43,14 +43,11 @@ function connect() {
   on("status", (told) => {
     status = told;
     lost = "";
-    if (status?.reading) loadChart();
     sayStatus();
   });
   on("list", (told) => {
     list.take(told.rows, true);
     if (chosen && !list.has(chosen)) choose(list.first());
-    // Plotly's bundle holds the page up for a moment: what can be read and used comes first.
-    requestAnimationFrame(() => setTimeout(loadChart));
     redraw();
   });
   on("rows", (told) => list.take(told.rows, false));
@@ -63,19 +60,6 @@ function connect() {
     // A gateway that answers with an error ends the stream for good; one that is away does not.
     if (now.readyState === EventSource.CLOSED) setTimeout(() => now === source && connect(), AGAIN_MS);
   });
-}
-
-/** Once, and only if the gateway has plotly. */
-function loadChart() {
-  if (loading || !status?.plotly) return;
-  loading = true;
-  chart.load(status?.plotly ?? []).then(
-    () => {
-      ready = true;
-      redraw();
-    },
-    () => (loading = false), // and again with the next list
-  );
 }
 
 /** Look at another series. @param {string | undefined} key */
@@ -133,20 +117,22 @@ function draw() {
   chart.draw(scene(detail, candles, past, shown, chart.width()), detail.stepMs, label(detail), fan?.asOf ?? null);
   byId("chart").setAttribute("aria-label", card.aloud(detail));
   byId("now").hidden = byId("newer").hidden = !past;
-  byId("caption").textContent = past ? since(past, shown) : HINT;
+  byId("hint").hidden = past !== null;
+  byId("caption").textContent = past ? since(past, shown) : said(detail, shown);
+  if (!document.body.dataset.drawn) performance.mark("drawn");
   document.body.dataset.drawn = String(fan?.asOf ?? "");
 }
 
 /** Why there is no chart; empty if there is one. */
 function nothing() {
-  if (status && !status.plotly) {
+  if (!chart.installed) {
     return 'The chart needs plotly. On the machine of the gateway: pip install "stream-lstm[plots]", then start it again.';
   }
   if (detail) return candles.length ? "" : "No candle of this series has closed yet.";
   if (chosen && list.has(chosen)) return "Reading …";
   return status?.reading
     ? "Reading what was said so far …"
-    : "No candle and no forecast has come yet. As soon as a producer writes to an input topic, its series is here.";
+    : "No candle and no forecast has come yet. Candles come from a producer that writes to an input topic (stream-lstm feed, for one), forecasts from a worker (stream-lstm run).";
 }
 
 function title() {
@@ -168,11 +154,21 @@ function title() {
 /** What must be said about the fan where it is seen. @param {Detail} of */
 function label(of) {
   if (past) return { text: `forecast of ${moment(past.asOf)}`, warn: false };
-  const { code, text, more } = of.card.state;
+  const { code, text } = of.card.state;
   if (!of.fan) return { text: `no forecast: ${text}`, warn: false };
-  if (code === "fresh") return null;
-  const said = code === "hybrid" ? "hybrid: no trained model" : code === "stale" ? "stale model" : text;
-  return { text: said || more, warn: card.WARNING.has(code) };
+  return { text: LABELS[code] ?? text, warn: card.WARNING.has(code) };
+}
+
+/** The forecast in words, at the longest horizon that is shown. @param {Detail} of @param {Set<string>} shown */
+function said(of, shown) {
+  const { fan } = of;
+  const name = of.horizons.filter((each) => shown.has(each.name) && fan?.paths[each.name]).at(-1)?.name;
+  if (!fan || !name) return of.card.trust.more;
+  const { times, mid, bands } = fan.paths[name];
+  const [lower, upper] = bands[bands.length - 1].map((side) => price(side[side.length - 1], of.card.lastClose));
+  const middle = price(mid[mid.length - 1], of.card.lastClose);
+  const begin = of.asOf < (candles.at(-1)?.[0] ?? 0) ? `As of ${moment(of.asOf)}: in` : "In";
+  return `${begin} ${name}, by ${moment(times[times.length - 1])}, between ${lower} and ${upper} in 95 of 100 cases, the middle at ${middle}`;
 }
 
 /** How the chosen fan has done. @param {Fan} fan @param {Set<string>} shown */
@@ -195,12 +191,14 @@ function toggles(of, shown) {
       const button = element("button", "", name);
       button.setAttribute("type", "button");
       button.addEventListener("click", () => toggle(name));
-      place.append(button);
+      byId("far").before(button);
     }
   }
   place.querySelectorAll("button").forEach((button) => {
     button.setAttribute("aria-pressed", String(shown.has(button.textContent ?? "")));
   });
+  const far = horizons ? [] : names.filter((name) => !shown.has(name));
+  byId("far").textContent = far.length ? `${far.join(", ")} would squeeze the candles` : "";
 }
 
 /** @param {string} name */
@@ -272,6 +270,7 @@ place.addEventListener("pointermove", (event) => {
   const candle = candleAt(event.clientX);
   if (candle && detail && !past) byId("caption").textContent = chart.words(candle, detail.stepMs);
 });
+place.addEventListener("pointerleave", redraw);
 addEventListener("keydown", (event) => {
   const writes = event.target instanceof HTMLInputElement;
   if (event.key === "/" && !writes) {
@@ -296,4 +295,8 @@ setInterval(() => past && void look(past.asOf), 5_000);
 
 list.start(choose);
 actions.start();
+void chart.loaded().then(() => {
+  ready = true;
+  redraw();
+});
 connect();

@@ -6,7 +6,8 @@
 /** @typedef {import("./types.js").Path} Path */
 /**
  * @typedef {{candles: Candle[], pending: Candle | null, fan: Band | null, ghost: Band | null,
- *   from: number, to: number, low: number, high: number, ends: {name: string, at: number}[]}} Scene
+ *   ago: string, from: number, to: number, low: number, high: number, ends: {name: string, at: number}[]}} Scene
+ *   Of ago: the horizon whose end the ghost has reached.
  * @typedef {{times: number[], mid: number[], bands: [number[], number[]][]}} Band
  */
 
@@ -56,24 +57,24 @@ export function scene(detail, candles, past, horizons, width) {
   const [low, high] = [Math.min(...lows), Math.max(...highs)];
   const room = 0.06 * (high - low || high);
   const ends = fan ? names.flatMap(({ name }) => (fan.paths[name] ? [{ name, at: fan.paths[name].times.slice(-1)[0] }] : [])) : [];
-  return { candles: visible, pending, fan: drawn, ghost, from, to, low: low - room, high: high + room, ends };
+  return { candles: visible, pending, fan: drawn, ghost, ago: longest?.name ?? "", from, to, low: low - room, high: high + room, ends };
 }
 
 /**
- * Prices for the axis, but for those that the tag of the last close would cover.
+ * Prices for the axis, but for those that a tag would cover.
  * @param {number} low
  * @param {number} high
- * @param {number | null} close
+ * @param {number[]} tags
  * @param {number} height Of the axis, in pixels.
  */
-export function ticks(low, high, close, height) {
+export function ticks(low, high, tags, height) {
   const wanted = (high - low) / Math.max(2, height / 70);
   const power = 10 ** Math.floor(Math.log10(wanted));
   const step = power * ([1, 2, 5].find((times) => times * power >= wanted) ?? 10);
   const found = [];
   for (let at = Math.ceil(low / step); at * step <= high; at++) {
-    const apart = close === null ? Infinity : (Math.abs(at * step - close) / (high - low)) * height;
-    if (apart > 18) found.push(at * step);
+    const apart = tags.map((tag) => (Math.abs(at * step - tag) / (high - low)) * height);
+    if (Math.min(...apart) > 18) found.push(at * step);
   }
   return found;
 }

@@ -7,7 +7,7 @@
  * @typedef {{code: string, text: string, more: string}} Word
  * @typedef {{horizon: string, bounds: [number, number] | null, coverage: number | null, nominal: number | null,
  *   count: number, verdict: Word, skill: string | null, intervalSkill: number | null, extrapolated: boolean}} Trust
- * @typedef {{state: Word, model: string[], lastClose: number | null, horizons: Trust[]}} Card
+ * @typedef {{state: Word, trust: Word, model: string[], lastClose: number | null, horizons: Trust[]}} Card
  * @typedef {number[]} Candle Open time, open, high, low, close, and 0 for a mere close price.
  * @typedef {{key: string, exchange: string, symbol: string, interval: string, stepMs: number, version: number,
  *   whole: boolean, candles: Candle[], pending: Candle | null, asOf: number,
@@ -17,7 +17,6 @@
  *   Key, last close, its time, state and its text, coverage and its count, what it is worth, spark line.
  * @typedef {{number: number, at: number, text: string, kind: string, trouble: boolean, series: string | null}} Entry
  * @typedef {{workers: string, lag: string, down: boolean, series: number, leftOut: number, deadLetters: number,
- *   reading: boolean, trouble: string[], needsToken: boolean, plotly: string[] | null}} Status
- *   Of plotly: ids of elements that it would have styles in, null if it is not installed.
+ *   reading: boolean, trouble: string[], needsToken: boolean}} Status
  */
 export {};

@@ -42,6 +42,28 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 {{- end }}
 
+{{/* Secrets as files: where they are seen, and where they come from. The pods' group may read them. */}}
+{{- define "stream-lstm.secretMounts" -}}
+{{- range $index, $secret := .Values.secretFiles }}
+- { name: secret-{{ $index }}, mountPath: /run/secrets/{{ $secret.name }}, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "stream-lstm.secretVolumes" -}}
+{{- range $index, $secret := .Values.secretFiles }}
+- name: secret-{{ $index }}
+  secret:
+    secretName: {{ $secret.name }}
+    defaultMode: 288 # 0440, which YAML of 1.2 would read as 440
+    {{- with $secret.items }}
+    items:
+      {{- range . }}
+      - { key: {{ . | quote }}, path: {{ . | quote }} }
+      {{- end }}
+    {{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "stream-lstm.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
