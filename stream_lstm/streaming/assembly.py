@@ -257,7 +257,6 @@ def _checkpoints(settings: Settings) -> CheckpointStore | None:
 def _trainer(settings: Settings) -> TrainerConfig:
     training = settings.training
     return TrainerConfig(
-        model_type=settings.model,
         store_url=settings.store.url,
         processes=training.processes,
         timeout_s=training.timeout,

@@ -15,6 +15,7 @@ from stream_lstm.contracts.reply import Code
 from stream_lstm.contracts.wire import length_ms
 from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import Seat
 from stream_lstm.forecasting.series import Series
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.training.trainer import Trainer
@@ -115,8 +116,8 @@ class Answers:
             "horizons": [horizon.name for horizon in series.horizons],
             "paused": series.paused,
             "model": _live_model(series),
-            "training": self.trainer.state(series.key)._asdict(),
-            "lastError": self.trainer.last_errors.get(series.key),
+            "training": self.trainer.state(Seat(series.key))._asdict(),
+            "lastError": self.trainer.last_errors.get(Seat(series.key)),
         }
 
     def model_stats(self, series: Series, stored: Data) -> Data:

@@ -10,6 +10,7 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.contracts.command import Command
 from stream_lstm.errors import CommandRefused, PartitionLost
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import Seat
 from stream_lstm.forecasting.series import Series
 from stream_lstm.kafka.records import Record, TopicPartition
 from stream_lstm.streaming.changes import DELETED, PAUSED, RESUMED, RETRAIN, Change
@@ -93,8 +94,7 @@ class Steering:
             lost = error.partitions
         for place in wishes.keys() - lost:
             for one, series, kind in wishes[place]:
-                request = partitions[place].change(Change(partitions[place].position, series.key, kind))
-                if request is not None:
+                for request in partitions[place].change(Change(partitions[place].position, series.key, kind)):
                     self.trainer.submit(request)
                 if kind != DELETED:  # a deletion is answered when the files are gone too
                     self._answer(one, series, kind, asked=True)
@@ -121,7 +121,7 @@ class Steering:
     def _answer(self, one: Pending, series: Series, kind: str, *, asked: bool) -> None:
         data = series.key._asdict()
         if kind == RETRAIN:
-            data |= {"queued": asked, "place": self.trainer.state(series.key).place or 0}
+            data |= {"queued": asked, "place": self.trainer.state(Seat(series.key)).place or 0}
         else:
             data |= {"paused": kind == PAUSED}
         self.outbox.reply(one, data)
