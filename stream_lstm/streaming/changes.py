@@ -74,5 +74,6 @@ def _apply_to_experiment(engine: Engine, change: Change) -> bool:
     if change.kind == STARTED:
         engine.experiments.start(series, Plan.of(dict(change.body)))
     else:
-        engine.experiments.conclude(series, dict(change.body))
+        told = {name: value for name, value in change.body.items() if name != "commandId"}
+        engine.experiments.conclude(series, told)
     return True

@@ -21,7 +21,7 @@ STATE_HEADER: Final = "stream-lstm.state"
 """CRC-32 of a prediction's state, 8 hexadecimal digits."""
 
 _TYPE: Final = "stream-lstm."
-_PAGED: Final = ("models", "deleted")
+_PAGED: Final = ("models", "deleted", "experiments", "series")
 """Fields of `data` that go on in the next page."""
 _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 

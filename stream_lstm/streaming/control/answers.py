@@ -18,6 +18,7 @@ from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Seat
 from stream_lstm.forecasting.series import Series
 from stream_lstm.streaming.control.roles import Roles
+from stream_lstm.streaming.control.trials import rows_of
 from stream_lstm.training.trainer import Trainer
 
 Data = dict[str, Any]
@@ -117,6 +118,7 @@ class Answers:
             "paused": series.paused,
             "model": _live_model(series),
             "training": self.trainer.state(Seat(series.key))._asdict(),
+            "experiment": next(iter(rows_of(self.engine, series)), None),
             "lastError": self.trainer.last_errors.get(Seat(series.key)),
         }
 
