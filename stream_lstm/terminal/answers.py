@@ -16,6 +16,7 @@ from stream_lstm.contracts.reply import (
     Retraining,
 )
 from stream_lstm.contracts.wire import OfSeries
+from stream_lstm.terminal import experiments
 from stream_lstm.terminal.figures import UNKNOWN, duration, moment, plain, share
 
 _FAINT = "dim"
@@ -95,6 +96,7 @@ def description(told: Description) -> RenderableType:
             ("answers", answers),
             ("expires", _expiry(told)),
             ("training", f"{training.state}{place}"),
+            ("experiment", experiments.summary(told.experiment)),
             ("last error", plain(told.last_error) if told.last_error else UNKNOWN),
         ],
     )
