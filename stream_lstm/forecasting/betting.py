@@ -1,26 +1,29 @@
 """Capital won by betting on one forecaster against another: evidence that is valid whenever one looks.
 
-At the origin of a forecast both intervals are known, so the difference of their interval scores
-r = (Winkler of the champion − Winkler of the challenger) / width of the champion's interval is known to lie
-in [low, high]: beyond the outermost bound both scores grow alike. A gambler who stakes λ ≤ ½ / −low on the
-challenger multiplies its capital by 1 + λ·r, which is positive whatever comes. As long as the challenger's
-expected score is not the smaller one at any origin, given what is known there, the capital is a nonnegative
-supermartingale from 1 on, and reaches 1/α with probability α at most, however often one looks (Ville 1939).
-It is an e-process for "not better"; the mirror, 1 − λ·r with λ ≤ ½ / high, is one for "not worse".
+At the origin of a forecast both intervals are known, so of the difference of their interval scores r =
+(Winkler of the champion − Winkler of the challenger) / their mean width it is known how large it can
+become, either way: beyond the outermost bound both scores grow alike. A gambler who stakes λ ≤ ½ / max |r|
+on the challenger multiplies its capital by 1 + λ·r, which is positive whatever comes. As long as the
+challenger's expected score is not the smaller one at any origin, given what is known there, the capital is
+a nonnegative supermartingale from 1 on, and reaches 1/α with probability α at most, however often one looks
+(Ville 1939). It is an e-process for "not better"; the mirror, 1 − λ·r, is one for "not worse", and with
+champion and challenger exchanged the one becomes the other.
 
 The stakes are fixed, and the capital is the mean over gamblers of different λ (Cover 1991, Mathematical
-Finance 1; the method of mixtures of Robbins 1970), so that none has to be guessed. Fixed stakes have a second
-merit: where they are not cut by the bound, Π (1 + λ·r) is an e-process under the weaker hypothesis too that
-the challenger is not better on average up to now. With μ the expected r at each origin,
-Π (1 + λ·r) / Π (1 + λ·μ) is a martingale, and Π (1 + λ·μ) ≤ exp(λ·Σ μ) ≤ 1. Stakes that learn (ONS, aGRAPA of
-Waudby-Smith & Ramdas 2024, JRSS-B 86) lose that. Comparing forecasters so is Choe & Ramdas' (2024,
-Operations Research 72) and Henzi & Ziegel's (2022, Biometrika 109).
+Finance 1; the method of mixtures of Robbins 1970), so that none has to be guessed. Fixed stakes have a
+second merit: as long as the bound does not cut them, Π (1 + λ·r) is an e-process under the weaker
+hypothesis too that the challenger is not better on average up to now. With μ the expected r at each origin,
+Π (1 + λ·r) / Π (1 + λ·μ) is a martingale, and Π (1 + λ·μ) ≤ exp(λ·Σ μ) ≤ 1. Stakes that learn (ONS, aGRAPA
+of Waudby-Smith & Ramdas 2024, JRSS-B 86) lose that. The bound cuts both sides alike: one that let a gambler
+stake more where it could lose less would have both sides bet on the wider interval, and win together.
+Comparing forecasters by betting is Choe & Ramdas' (2024, Operations Research 72) and Henzi & Ziegel's
+(2022, Biometrika 109).
 
-Outcomes of h candles overlap: of a forecast made before another one's target one must not learn anything yet.
-So only forecasts h candles apart are bet on, each made when the one before is settled. All h interleaved
-sequences could be bet on, but their mean is no e-process for whoever looks between (Henzi & Ziegel 2022;
-Arnold, Henzi & Ziegel 2023, Annals of Applied Statistics 17), and merging their largest values costs a factor
-of e·ln h (Vovk & Wang 2020, Biometrika 107), for outcomes that say nearly the same.
+Outcomes of h candles overlap: of a forecast made before another one's target one must not learn anything
+yet. So only forecasts h candles apart are bet on, each made when the one before is settled. All h
+interleaved sequences could be bet on, but their mean is no e-process for whoever looks between (Henzi &
+Ziegel 2022; Arnold, Henzi & Ziegel 2023, Annals of Applied Statistics 17), and merging their largest values
+costs a factor of e·ln h (Vovk & Wang 2020, Biometrika 107), for outcomes that say nearly the same.
 
 The ratio (W₁ − W₂) / (W₁ + W₂), which needs no bounds, is no fair bet: it shrinks the large penalties most,
 so that an interval that is too narrow wins it.
@@ -39,7 +42,7 @@ from stream_lstm.forecasting.scoring import winkler_score
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-STAKES: Final = np.geomspace(1 / 16, 8.0, 8)
+STAKES: Final = np.array([1, 3, 9]) / 16
 """λ of the gamblers, per unit of r."""
 MOST: Final = 0.5
 """Share of its capital that a gambler may lose at once."""
@@ -48,14 +51,12 @@ _LARGEST_LOG: Final = 690.0
 
 
 class Edge(NamedTuple):
-    """n differences of interval scores, each in widths of the champion's interval, and their bounds."""
+    """n differences of interval scores, in mean widths of the two intervals."""
 
     gain: Floats
     """Above 0: the challenger did better."""
-    low: Floats
-    """Least that could have come, at most 0."""
-    high: Floats
-    """Most that could have come, at least 0."""
+    largest: Floats
+    """The most that |gain| could have become, as was known before."""
 
 
 def edge(
@@ -64,12 +65,12 @@ def edge(
     """The difference of the interval scores of n pairs of (lower, upper), for the outcomes (n,).
 
     Beyond all four bounds both scores rise by the same, and in between their difference is linear from one
-    bound to the next: so it is least and greatest at a bound.
+    bound to the next: so it is largest at a bound.
 
-    >>> edge((np.array([0.0]), np.array([2.0])), (np.array([0.5]), np.array([1.5])), np.array([1.0]), 0.5)
-    Edge(gain=array([0.5]), low=array([-0.5]), high=array([0.5]))
+    >>> edge((np.array([0.0]), np.array([2.0])), (np.array([0.5]), np.array([1.5])), np.array([1.0]), 0.8)
+    Edge(gain=array([0.66666667]), largest=array([2.66666667]))
     """
-    width = champion[1] - champion[0]
+    width = (champion[1] - champion[0] + challenger[1] - challenger[0]) / 2
 
     def at(outcome: Floats) -> Floats:
         theirs = winkler_score(*challenger, outcome, confidence)
@@ -77,7 +78,7 @@ def edge(
         return difference
 
     bounds = np.stack([at(bound) for bound in (*champion, *challenger)])
-    return Edge(at(actual), np.minimum(bounds.min(axis=0), 0.0), np.maximum(bounds.max(axis=0), 0.0))
+    return Edge(at(actual), np.abs(bounds).max(axis=0))
 
 
 class Capitals:
@@ -101,11 +102,10 @@ class Capitals:
 
     def update(self, rows: Index, horizons: Index, edge: Edge) -> None:
         """Settle the bets on one forecast at each of n distinct places."""
-        gain = np.stack([edge.gain, -edge.gain], axis=1)[..., None]  # (n, 2, 1)
-        risk = np.stack([-edge.low, edge.high], axis=1)[..., None]
         with np.errstate(divide="ignore"):
-            stakes = np.minimum(STAKES, MOST / risk)
-        self._logs[rows, horizons] += np.log1p(stakes * gain)
+            stakes = np.minimum(STAKES, MOST / edge.largest[:, None])
+        won = stakes * edge.gain[:, None]  # (n, J)
+        self._logs[rows, horizons] += np.log1p(np.stack([won, -won], axis=1))
 
     def evidence(self, rows: Index) -> Floats:
         """The mean capital of those who bet on the challenger, and against it: (S, K, 2), at most e⁶⁹⁰."""
