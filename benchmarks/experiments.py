@@ -40,7 +40,7 @@ def candles(seed: int, count: int) -> list[Closed]:
     return [Closed(key, HOUR, *row) for row in zip(opens.tolist(), *bars.T.tolist(), strict=True)]
 
 
-def begun(champion: str, challenger: str, markets: list[list[Closed]]) -> Engine:
+def begun(champion: str, challenger: str, markets: list[list[Closed]], most: int) -> Engine:
     """An engine whose series have a model and an experiment each."""
     horizons = ("1h", "4h", "1d")
     engine = Engine(EngineConfig(model=champion, horizons=horizons, expiry_ms=100 * 365 * 24 * HOUR))
@@ -52,15 +52,16 @@ def begun(champion: str, challenger: str, markets: list[list[Closed]]) -> Engine
         data = engine.training_set(series.key)
         assert data is not None
         engine.install(series.key, fit(champion, [data])[0])
-        engine.experiments.start(series, Plan("bench", challenger, ALPHA, MOST))
+        engine.experiments.start(series, Plan("bench", challenger, ALPHA, most))
         assert engine.experiments.install(series, fit(challenger, [data])[0])
     return engine
 
 
 def decided(champion: str, challenger: str, markets: list[list[Closed]]) -> list[dict[str, Any]]:
     """The result of every experiment."""
-    engine, results, running = begun(champion, challenger, markets), {}, markets
-    for at in range(BEFORE, len(markets[0])):
+    most = len(markets[0]) - BEFORE
+    engine, results, running = begun(champion, challenger, markets, most), {}, markets
+    for at in range(BEFORE, BEFORE + most):
         running = [rows for rows in running if rows[0].series not in results]
         if not running:
             break
@@ -96,7 +97,7 @@ def main() -> None:
     chosen = report.arguments("What experiments decide about planted challengers, and how soon.")
     report.on_one_native_thread(pinned=False)
     MODEL_TYPES.update(TYPES)
-    series, count = (4, BEFORE + 60) if chosen.quick else (200, BEFORE + MOST + 1)
+    series, count = (4, BEFORE + 60) if chosen.quick else (200, BEFORE + MOST)
     markets = [candles(seed, count) for seed in range(1, series + 1)]
     found = report.Report("experiments")
     for name, (champion, challenger) in TRIED.items():

@@ -189,10 +189,12 @@ class Commands:
         self.outbox.reply(one, {"models": rows, "count": len(rows)})
 
     async def _stats(self, one: Pending, command: Command, key: SeriesKey | None) -> None:
-        stored = await abandonable(partial(listing.row, self.catalog, key))
+        series = self.roles.series(key) if key is not None else None
+        model = series.model if series is not None else None
+        answering = None if model is None else model.model_id
+        stored = await abandonable(partial(listing.row, self.catalog, key, answering))
         if stored is None:
             raise CommandRefused("MODEL_NOT_FOUND", f"No model found for {command.symbol}")
-        series = self.roles.series(key) if key is not None else None
         data = stored if series is None else self.answers.model_stats(series, stored)
         self.outbox.reply(one, data | {"age": int(time.time() * 1000) - stored["trainedAt"]})
 
