@@ -13,7 +13,9 @@ from stream_lstm.models.registry import MODEL_TYPES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/experiments.md").read_text()
-COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()
+]
 MEASURED = json.loads((ROOT / "benchmarks/results/experiments.json").read_text())["rows"]
 
 
