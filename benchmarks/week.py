@@ -124,7 +124,7 @@ class Week:
                     bodies = [said.body for said in (*outputs.predictions, *outputs.scores)]
                     self.said += len(bodies)
                 for request in taken.requests:
-                    self._partition.install(request.series, self._model())
+                    self._partition.install(request.seat, self._model())
                     self.trained += 1
 
     def _moment(self) -> Iterator[list[Closed]]:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, NoReturn
 import orjson
 import typer
 
-from stream_lstm import cli_access, cli_admin, cli_contracts, cli_dlq, cli_feed
+from stream_lstm import cli_access, cli_admin, cli_contracts, cli_dlq, cli_experiments, cli_feed
 from stream_lstm.cli_frame import Config, Json, Set
 from stream_lstm.cli_frame import date as _date
 from stream_lstm.cli_frame import looped as _loop
@@ -386,4 +386,5 @@ def _fail(error: Exception, code: int) -> NoReturn:
 
 cli_feed.register(app)
 cli_admin.register(app)  # after the commands that come first in --help
+app.add_typer(cli_experiments.app, name="experiments")
 cli_contracts.register(app)

@@ -67,7 +67,7 @@ def models_list(config: Config = None, set: Set = None, timeout: Seconds = 30.0,
     """The newest model of every series, the last trained first."""
     from stream_lstm.terminal import answers
 
-    _tell(_asked(config, set, timeout, lambda admin: admin.list_models()), answers.models, json)
+    tell(asked(config, set, timeout, lambda admin: admin.list_models()), answers.models, json)
 
 
 @models_app.command("cleanup")
@@ -87,7 +87,7 @@ def models_cleanup(
     """Delete old models, in the store and in every worker."""
     from stream_lstm.terminal import answers
 
-    told = _asked(
+    told = asked(
         config,
         set,
         timeout,
@@ -95,7 +95,7 @@ def models_cleanup(
             max_age_days, symbol=symbol, exchange=exchange, interval=interval, model_type=model_type
         ),
     )
-    _tell(told, answers.deleted, json)
+    tell(told, answers.deleted, json)
 
 
 def resume(
@@ -113,13 +113,13 @@ def resume(
     """Let a series speak again."""
     from stream_lstm.terminal import answers
 
-    told = _asked(
+    told = asked(
         config,
         set,
         timeout,
         lambda admin: admin.resume(symbol, take_over=take_over, exchange=exchange, interval=interval),
     )
-    _tell(told, answers.paused, json)
+    tell(told, answers.paused, json)
 
 
 def _about_a_series(app: typer.Typer, name: str, help: str) -> None:
@@ -153,12 +153,12 @@ def _about_a_series(app: typer.Typer, name: str, help: str) -> None:
             "delete": answers.deleted,
             "retrain": answers.retraining,
         }
-        _tell(_asked(config, set, timeout, ask), drawn[name], json)
+        tell(asked(config, set, timeout, ask), drawn[name], json)
 
     app.command(name, help=help)(command)
 
 
-def _asked(
+def asked(
     config: Path | None,
     overrides: list[str] | None,
     seconds: float,
@@ -179,7 +179,8 @@ def _asked(
     return answer
 
 
-def _tell(told: M, drawn: "Callable[[M], RenderableType]", as_json: bool) -> None:
+def tell(told: M, drawn: "Callable[[M], RenderableType]", as_json: bool) -> None:
+    """Print an answer, drawn or as JSON."""
     if as_json:
         print_json(told.model_dump(mode="json", by_alias=True))
     else:

@@ -19,7 +19,7 @@ from stream_lstm.errors import CheckpointUnusable
 from stream_lstm.forecasting.by_row import Arrays
 from stream_lstm.forecasting.history import BLOCK, Block
 from stream_lstm.forecasting.messages import Answerer
-from stream_lstm.forecasting.partition_state import PartitionState
+from stream_lstm.forecasting.partition_state import PartitionState, Shadows
 
 FORMAT: Final = 1
 """Changes when an older reader would misread a file."""
@@ -30,6 +30,7 @@ _DIGEST_BYTES: Final = 32
 _LENGTH_BYTES: Final = 8
 _ENTRY: Final = "checkpoint"
 _BLOCKS: Final = "blocks."
+_SHADOWS: Final = "shadow."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,11 @@ def encode_tail(checkpoint: Checkpoint, stored: Mapping[int, tuple[str, int]]) -
         "histories": histories,
         "closing": checkpoint.closing,
     }
-    return _framed(checkpoint.state.arrays | _packed(loose), described)
+    shadows = checkpoint.state.shadows
+    if shadows.arrays:
+        described["shadowAnswerers"] = [who and list(who) for who in shadows.answerers]
+    of_shadows = {f"{_SHADOWS}{name}": array for name, array in shadows.arrays.items()}
+    return _framed(checkpoint.state.arrays | of_shadows | _packed(loose), described)
 
 
 def decode_tail(data: bytes, segment: Callable[[str], list[Block]]) -> Checkpoint:
@@ -112,9 +117,13 @@ def decode_tail(data: bytes, segment: Callable[[str], list[Block]]) -> Checkpoin
         ]
         state = PartitionState(
             series=described["series"],
-            arrays={name: array for name, array in arrays.items() if not name.startswith(_BLOCKS)},
-            answerers=[None if who is None else Answerer(*who) for who in described["answerers"]],
+            arrays={name: arrays[name] for name in arrays if not name.startswith((_BLOCKS, _SHADOWS))},
+            answerers=_answerers(described["answerers"]),
             histories=histories,
+            shadows=Shadows(
+                {name.removeprefix(_SHADOWS): arrays[name] for name in arrays if name.startswith(_SHADOWS)},
+                _answerers(described.get("shadowAnswerers", [])),
+            ),
         )
         return Checkpoint(origin=Origin(**described["origin"]), state=state, closing=described["closing"])
     except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -129,6 +138,10 @@ def header_bytes(start: bytes) -> int:
 def segments_of(start: bytes) -> set[str]:
     """The segments that a tail needs, from its first `header_bytes`. Raises `CheckpointUnusable`."""
     return set(_described(start)["segments"])
+
+
+def _answerers(told: Sequence[Any]) -> list[Answerer | None]:
+    return [None if who is None else Answerer(*who) for who in told]
 
 
 def _placed(segments: Mapping[str, list[Block]], name: str, at: int) -> Block:

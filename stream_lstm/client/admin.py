@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from stream_lstm.client.exchange import Exchange
 from stream_lstm.contracts.command import Command, CommandName
+from stream_lstm.contracts.experiment import ExperimentList, ExperimentSeries
 from stream_lstm.contracts.prediction import Prediction
 from stream_lstm.contracts.reply import (
     Deleted,
@@ -211,6 +212,63 @@ class ModelAdmin:
         """What one asks first about a series: who has it, how many candles, which model, what is wrong."""
         named = {"symbol": symbol, "exchange": exchange, "interval": interval}
         return await self._ask("describe", Description, timeout, **named)
+
+    async def start_experiment(
+        self,
+        challenger: str,
+        symbol: str | None = None,
+        *,
+        share: float | None = None,
+        alpha: float | None = None,
+        max_candles: int | None = None,
+        exchange: str | None = None,
+        interval: str | None = None,
+        timeout: float | None = None,
+    ) -> ExperimentSeries:
+        """Try a model type in the shadow of the one that answers: on a symbol, or a `share` of all series.
+
+        A challenger that is not better is promoted with probability `alpha` (0.05) at most; after
+        `max_candles` (2,000 times the shortest horizon) the experiment ends undecided.
+        """
+        return await self._ask(
+            "start-experiment",
+            ExperimentSeries,
+            timeout,
+            challenger=challenger,
+            symbol=symbol,
+            share=share,
+            alpha=alpha,
+            max_candles=max_candles,
+            exchange=exchange,
+            interval=interval,
+        )
+
+    async def stop_experiment(
+        self,
+        experiment_id: str | None = None,
+        *,
+        symbol: str | None = None,
+        exchange: str | None = None,
+        interval: str | None = None,
+        timeout: float | None = None,
+    ) -> ExperimentSeries:
+        """End an experiment on all its series, or the one on a symbol; the model that answers stays."""
+        named = {"symbol": symbol, "exchange": exchange, "interval": interval}
+        return await self._ask(
+            "stop-experiment", ExperimentSeries, timeout, experiment_id=experiment_id, **named
+        )
+
+    async def list_experiments(
+        self,
+        symbol: str | None = None,
+        *,
+        exchange: str | None = None,
+        interval: str | None = None,
+        timeout: float | None = None,
+    ) -> ExperimentList:
+        """The experiments that run, and the last of each series that has ended; of all, or those named."""
+        named = {"symbol": symbol, "exchange": exchange, "interval": interval}
+        return await self._ask("list-experiments", ExperimentList, timeout, **named)
 
     async def command(self, command: Command, *, timeout: float | None = None) -> Reply:
         """Send a command as it is, and return the first complete reply to its id, whether it says yes or no.

@@ -29,6 +29,9 @@ _ASKED: Final[dict[CommandName, str]] = {
     "pause": "A series says nothing and is not trained; it goes on learning.",
     "resume": "A series speaks again.",
     "describe": "What one asks first about a series.",
+    "start-experiment": "Try another model type in the shadow of the one that answers.",
+    "stop-experiment": "End an experiment; the model that answers stays.",
+    "list-experiments": "The experiments that run, and the last that have ended.",
 }
 
 

@@ -18,6 +18,9 @@ CommandName = Literal[
     "pause",
     "resume",
     "describe",
+    "start-experiment",
+    "stop-experiment",
+    "list-experiments",
 ]
 COMMANDS: Final[tuple[str, ...]] = get_args(CommandName)
 NAMES_A_SERIES: Final = frozenset(
@@ -28,6 +31,8 @@ ANSWERED_BY_OWNER: Final = frozenset({"predict", "regime", "retrain", "pause", "
 """Of these, those that only a live series can answer."""
 DELETES: Final = frozenset({"delete-model", "cleanup-models"})
 """Commands about models in the store, of however many series."""
+EXPERIMENTS: Final = frozenset({"start-experiment", "stop-experiment", "list-experiments"})
+"""Commands about experiments: of a series if one is named, else of as many as there are."""
 LONGEST_ID: Final = 200
 
 Part = Annotated[str, Field(min_length=1, max_length=200)]
@@ -60,10 +65,36 @@ class Command(Message):
         False, description="Of resume: let the series go on in the partition that it was refused in."
     )
 
+    challenger: Part | None = Field(None, description="Of start-experiment: a model type.", examples=["har"])
+    alpha: float | None = Field(
+        None, ge=0.0001, le=0.5, description="Of start-experiment; 0.05 if not given."
+    )
+    max_candles: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Of start-experiment; 2,000 times the shortest horizon if not given.",
+    )
+    share: float | None = Field(
+        None, gt=0, le=1, description="Of start-experiment without a symbol: of the series; 1 if not given."
+    )
+    experiment_id: Part | None = Field(None, description="Of stop-experiment, instead of a symbol.")
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether it is about experiments on as many series as there are."""
+        return (self.command in EXPERIMENTS and self.symbol is None) or self.command == "list-experiments"
+
     @model_validator(mode="after")
     def _names_what_it_needs(self) -> Self:
         if self.command in NAMES_A_SERIES and self.symbol is None:
             raise ValueError(f"{self.command} needs a symbol")
+        if self.command == "start-experiment" and self.challenger is None:
+            raise ValueError("start-experiment needs a challenger: the model type to be tried")
+        if self.command == "start-experiment" and None not in (self.symbol, self.share):
+            raise ValueError("start-experiment takes a symbol or a share of all series, not both")
+        if self.command == "stop-experiment" and (self.symbol is None) == (self.experiment_id is None):
+            raise ValueError("stop-experiment needs an experimentId or a symbol")
         return self
 
 

@@ -1,9 +1,15 @@
 """Events: one envelope, and what each type says in `data`. Facts (`appliedAt`) are events too."""
 
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from stream_lstm.contracts.experiment import (
+    ExperimentResult,
+    ExperimentStarted,
+    ExperimentsTold,
+    ExperimentStopped,
+)
 from stream_lstm.contracts.wire import EpochMs, Length, Message, Name
 
 
@@ -26,6 +32,9 @@ class ModelTrained(Message):
     expires_at: EpochMs | None = None
     data_points: int | None = Field(None, ge=0, description="Candles it was trained on.")
     training_duration: int | None = Field(None, ge=0, description="Milliseconds.")
+    role: Literal["champion", "challenger"] | None = Field(
+        default=None, description="A challenger answers nobody: it is tried in an experiment."
+    )
 
 
 class TrainingFailed(Message):
@@ -166,6 +175,10 @@ DATA: Final[dict[str, type[Message]]] = {
     "model.deleted": ModelDeleted,
     "models.cleaned_up": ModelsCleanedUp,
     "model.retrain_requested": RetrainRequested,
+    "experiment.started": ExperimentStarted,
+    "experiment.stopped": ExperimentStopped,
+    "experiment.result": ExperimentResult,
+    "experiments.told": ExperimentsTold,
     "series.paused": SeriesPaused,
     "series.resumed": SeriesResumed,
     "series.split": SeriesSplit,

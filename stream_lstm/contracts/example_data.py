@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from stream_lstm.contracts import event, reply
+from stream_lstm.contracts import event, experiment, reply
 from stream_lstm.contracts.candle import Candle
 from stream_lstm.contracts.prediction import (
     Direction,
@@ -14,7 +14,7 @@ from stream_lstm.contracts.prediction import (
     TechnicalIndicators,
 )
 from stream_lstm.contracts.score import Score
-from stream_lstm.contracts.wire import Message
+from stream_lstm.contracts.wire import Message, OfSeries
 
 _HOUR: Final = 3_600_000
 _AS_OF: Final = 1_728_125_999_999
@@ -28,6 +28,7 @@ _PATH: Final = f"models/binance/BTCUSDT/1h/{_MODEL_ID}.safetensors"
 _TRAINED_AT: Final = _AS_OF - 2 * _HOUR
 _EXPIRES_AT: Final = _TRAINED_AT + 24 * _HOUR
 COMMAND_ID: Final = "6f1c0e9a"
+EXPERIMENT_ID: Final = "c81f02d4"
 
 CANDLE: Final = Candle(
     **SERIES,
@@ -110,6 +111,35 @@ SCORE: Final = Score(
     model_id=_MODEL_ID,
 )
 
+_PLAN: Final[dict[str, Any]] = {
+    "experiment_id": EXPERIMENT_ID,
+    "challenger": "har",
+    "alpha": 0.05,
+    "max_candles": 2_000,
+    "share": 0.1,
+}
+_FIGURES: Final[dict[str, Any]] = _PLAN | {
+    "champion": "lstm",
+    "model_id": "90d1f6ab23ce",
+    "since": _AS_OF - 412 * _HOUR,
+    "candles": 412,
+    "horizons": (
+        experiment.ExperimentHorizon(
+            horizon="1h",
+            e_better=20.4,
+            e_worse=0.03,
+            outcomes=411,
+            winkler=0.0191,
+            challenger_winkler=0.0183,
+            difference=0.0008,
+            coverage=0.951,
+            challenger_coverage=0.949,
+            diebold_mariano=experiment.DieboldMariano(statistic=2.9, p_value=0.004),
+        ),
+    ),
+}
+_TRIED: Final = experiment.ExperimentRow(**SERIES, **_FIGURES, outcome="running")
+
 EVENTS: Final[dict[str, Message]] = {
     "model.trained": event.ModelTrained(
         model_id=_MODEL_ID,
@@ -126,6 +156,10 @@ EVENTS: Final[dict[str, Message]] = {
     "model.deleted": event.ModelDeleted(model_id=_MODEL_ID, command_id=COMMAND_ID),
     "models.cleaned_up": event.ModelsCleanedUp(deleted_count=2, max_age_days=30.0, command_id=COMMAND_ID),
     "model.retrain_requested": event.RetrainRequested(command_id=COMMAND_ID),
+    "experiment.started": experiment.ExperimentStarted(**_PLAN, command_id=COMMAND_ID),
+    "experiment.stopped": experiment.ExperimentStopped(**_FIGURES, command_id=COMMAND_ID),
+    "experiment.result": experiment.ExperimentResult(**_FIGURES, outcome="promoted"),
+    "experiments.told": experiment.ExperimentsTold(command_id=COMMAND_ID, experiments=(_TRIED,)),
     "series.paused": event.SeriesPaused(command_id=COMMAND_ID),
     "series.resumed": event.SeriesResumed(command_id=COMMAND_ID),
     "series.split": event.SeriesSplit(topic="candles", partition=2, owner_topic="candles", owner_partition=0),
@@ -215,6 +249,14 @@ REPLIES: Final[dict[str, Message]] = {
         ),
         training=reply.TrainingState(state="queued", place=2),
         last_error=None,
+        experiment=_TRIED,
     ),
+    "start-experiment": experiment.ExperimentSeries(
+        experiment_id=EXPERIMENT_ID, challenger="har", series=(OfSeries(**SERIES),), count=1
+    ),
+    "stop-experiment": experiment.ExperimentSeries(
+        experiment_id=EXPERIMENT_ID, challenger="har", series=(OfSeries(**SERIES),), count=1
+    ),
+    "list-experiments": experiment.ExperimentList(experiments=(_TRIED,), count=1),
 }
 """`data` of successful replies, by command."""

@@ -9,6 +9,7 @@ from stream_lstm.contracts.example_data import (
     CANDLE,
     COMMAND_ID,
     EVENTS,
+    EXPERIMENT_ID,
     ID,
     NOW,
     PREDICTION,
@@ -27,6 +28,9 @@ _FACTS: Final = {
     "model.retrain_requested",
     "series.paused",
     "series.resumed",
+    "experiment.started",
+    "experiment.stopped",
+    "experiment.result",
 }
 
 
@@ -67,17 +71,20 @@ _COMMANDS: Final[dict[CommandName, dict[str, Any]]] = {
     "pause": {},
     "resume": {"take_over": False},
     "describe": {},
+    "start-experiment": {"challenger": "har", "alpha": 0.05, "max_candles": 2_000, "share": 0.1},
+    "stop-experiment": {"experiment_id": EXPERIMENT_ID},
+    "list-experiments": {},
 }
 
 
 def _event(kind: str, data: Message) -> Example:
     who: dict[str, Any] = {}
-    if kind.startswith(("model.", "series.")):
+    if kind.startswith(("model.", "series.", "experiment.")):
         id, subject, who = f"{kind}:{SERIES_ID}:{NOW}", SERIES["symbol"], dict(SERIES)
     else:
         id, subject = f"{kind}:{WORKER}::{NOW}", WORKER
     if kind in _FACTS:
-        id = f"{kind}:{SERIES_ID}:candles:3:12:1"
+        id = f"{kind}:{SERIES_ID}:candles:3:12:1" if kind != "experiment.result" else id
         who["applied_at"] = AppliedAt(topic="candles", partition=3, offset=12, candles=1)
     elif kind in {"model.training_failed", "series.stale"} or not who:
         who["worker_id"] = WORKER

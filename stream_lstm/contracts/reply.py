@@ -4,6 +4,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
+from stream_lstm.contracts.experiment import ExperimentList, ExperimentRow, ExperimentSeries
 from stream_lstm.contracts.wire import EpochMs, Length, Message, Name, OfSeries, Share
 
 REPLY: Final = "command.reply"
@@ -185,6 +186,7 @@ class Description(OfSeries):
     model: LiveModel | None = None
     training: TrainingState
     last_error: str | None = Field(None, description="Of its last training on this worker.")
+    experiment: ExperimentRow | None = Field(None, description="The one that runs, or the last that ran.")
 
 
 DATA: Final[dict[str, type[Message]]] = {
@@ -197,5 +199,8 @@ DATA: Final[dict[str, type[Message]]] = {
     "resume": Paused,
     "regime": RegimeReport,
     "describe": Description,
+    "start-experiment": ExperimentSeries,
+    "stop-experiment": ExperimentSeries,
+    "list-experiments": ExperimentList,
 }
 """What `data` of a successful reply holds, by command. That of `predict` is a `Prediction`."""

@@ -20,7 +20,7 @@ from stream_lstm.evaluation.track import COVERAGES, Track
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.horizons import Horizon, horizons_of
-from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 from stream_lstm.forecasting.recorder import Forecasts
 from stream_lstm.forecasting.scoring import prices
 from stream_lstm.models.bank import Bank
@@ -141,7 +141,7 @@ def walk_forward(
         live = walk.from_ms is None or close_ms >= walk.from_ms
         admitted = [engine.admit(_PLACE, candle, None, live=live, asks=True) for candle in moment]
         engine.advance(0)
-        _train(engine, types, [one.request for one in admitted if one.request is not None], walked, clock)
+        _train(engine, types, [request for one in admitted for request in one.requests], walked, clock)
         done += len(moment)
         progress(done, total)
     progress(total, total)
@@ -173,7 +173,7 @@ def _train(
         walked[key].fit_cpu_seconds += cpu_seconds / len(jobs)
         if isinstance(outcome, TrainingFailed):
             walked[key].failed_fits += 1
-            engine.give_up(key)
+            engine.give_up(Seat(key))
         else:
             walked[key].fits += 1
             engine.install(key, outcome)

@@ -5,9 +5,9 @@ candle per series and does each step of the work for all of them at once. It has
 randomness; what it says depends on the candles, the installed models and its settings alone.
 """
 
-import zlib
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream_lstm.candles.series import Closed, SeriesKey
 from stream_lstm.features import FeatureSet
+from stream_lstm.forecasting import due
 from stream_lstm.forecasting.admission import (
     CORRECTIONS,
     SYNTHETIC,
@@ -29,10 +30,11 @@ from stream_lstm.forecasting.admission import (
 )
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.experiments import Experiments
 from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
 from stream_lstm.forecasting.inquiry import Inquiry
-from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
+from stream_lstm.forecasting.outputs import Body, Event, Outputs, Seat, TrainingRequest
 from stream_lstm.forecasting.partition_state import PartitionState, described, last_candle, take_up
 from stream_lstm.forecasting.recorder import Recorder
 from stream_lstm.forecasting.series import Series
@@ -49,8 +51,8 @@ class Admitted(NamedTuple):
     """What became of a closed candle."""
 
     outcome: Outcome
-    request: TrainingRequest | None
-    """Set when the candle makes a training due that was not asked for yet."""
+    requests: list[TrainingRequest]
+    """The trainings that the candle makes due and that were not asked for yet."""
 
 
 class Engine:
@@ -69,6 +71,7 @@ class Engine:
         self._forecaster = Forecaster(config, self._columns, bank or Bank(), recorder)
         self.inquiry = Inquiry(config, self._columns, self._forecaster)
         """What may be asked between two calls of `advance`, and changes nothing."""
+        self.experiments = Experiments(config, self._columns, self._forecaster)
         self._rounds: list[list[Item]] = []
         self._events: list[tuple[Series, Event]] = []
 
@@ -114,7 +117,7 @@ class Engine:
         if outcome == "correction":
             self._correct(series, candle, cause, live)
         if outcome != "new":
-            return Admitted(outcome, None)
+            return Admitted(outcome, [])
         kind = self._continue(series, candle, cause, live)
         return self._admit_next(series, candle, kind, cause, live, asks)
 
@@ -145,10 +148,25 @@ class Engine:
         if series is None:
             return False
         self._forecaster.install(series.row, model)
-        series.model = model
-        series.expires_ms = self.expiry_of(series, model)
-        series.requested = series.retrain = series.said_expired = False
+        series.answered_by(model, self.expiry_of(series, model))
         return True
+
+    def seat(self, seat: Seat, model: Model) -> bool:
+        """Let a model answer for a series, or forecast in its shadow; false if nobody is there for it."""
+        if seat.role == "champion":
+            return self.install(seat.series, model)
+        series = self._series.get(seat.series)
+        return series is not None and self.experiments.install(series, model)
+
+    def wants(self, seat: Seat, model_type: str | None = None) -> bool:
+        """Whether a training was asked for and is waited for, of that type if one is given."""
+        series = self._series.get(seat.series)
+        if series is None:
+            return False
+        if seat.role == "champion":
+            return series.requested and model_type in (None, series.model_type)
+        trial = self.experiments.of(series)
+        return trial is not None and trial.requested and model_type in (None, trial.plan.challenger)
 
     def remove_model(self, key: SeriesKey) -> bool:
         """Go on without a model until the next candle makes one due; false if the series is not here."""
@@ -156,6 +174,7 @@ class Engine:
         if series is None:
             return False
         self._forecaster.remove(series.row)
+        self.experiments.remove_model(series)
         series.model = series.expires_ms = None
         series.requested = series.said_expired = False
         series.deleted_ms = series.last.close_ms if series.last is not None else None
@@ -179,46 +198,30 @@ class Engine:
 
     def expiry_of(self, series: Series, model: Model) -> int:
         """Stream time at which a model of the series is to be replaced, epoch ms."""
-        share = zlib.crc32(series.name.encode()) / 2**32
-        lifetime_ms = self.config.expiry_ms * (1 + self.config.expiry_jitter * share)
-        return model.metadata.trained_at + int(lifetime_ms)
+        return due.expiry_of(self.config, series, model)
 
     def training_set(self, key: SeriesKey) -> TrainingSet | None:
         """A copy of what the series' next model is trained on; None if it is not here or too young."""
         series = self._series.get(key)
-        if series is None or series.last is None or not self._trainable(series):
-            return None
-        history = series.history
-        return TrainingSet(
-            series=series.name,
-            step_ms=series.step_ms,
-            candles=history.candles(),
-            open_ms=series.first_open_ms + history.steps() * series.step_ms,
-            synthetic=history.synthetic(),
-            state=history.blocks[0].state,
-            reference=series.reference,
-            horizons=series.steps,
-            seed=zlib.crc32(f"{series.name}:{self.config.seed}".encode()),
-        )
+        return None if series is None else due.training_set(self.config, series)
 
-    def request(self, key: SeriesKey) -> TrainingRequest | None:
-        """The training that is due for a series and not asked for."""
+    def requests(self, key: SeriesKey) -> list[TrainingRequest]:
+        """The trainings that are due for a series and not asked for."""
         series = self._series.get(key)
-        return self._request(series, series.last.close_ms) if series is not None and series.last else None
+        return [] if series is None or series.last is None else self._due(series, series.last.close_ms)
 
-    def requests(self, partition: Hashable) -> list[TrainingRequest]:
+    def all_requests(self, partition: Hashable) -> list[TrainingRequest]:
         """The trainings that are due and not asked for: what silent candles have left, when they are over."""
-        found = [
-            self._request(series, series.last.close_ms)
-            for series in self._series.values()
-            if series.partition == partition and series.last is not None
-        ]
-        return [request for request in found if request is not None]
+        members = [series.key for series in self._series.values() if series.partition == partition]
+        return [request for key in members for request in self.requests(key)]
 
-    def give_up(self, key: SeriesKey) -> None:
+    def give_up(self, seat: Seat) -> None:
         """Forget that a training was asked for: it is asked for again when it is due."""
-        if key in self._series:
-            self._series[key].requested = False
+        series = self._series.get(seat.series)
+        if series is not None and seat.role == "challenger":
+            self.experiments.give_up(series)
+        elif series is not None:
+            series.requested = False
 
     def forget(self, key: SeriesKey) -> None:
         """Forget a series, and its candles that were admitted and not worked on."""
@@ -239,13 +242,20 @@ class Engine:
         chosen = [series for series in self._series.values() if series.partition == partition]
         arrays, answerers = self._forecaster.export(np.array([series.row for series in chosen], np.intp))
         return PartitionState(
-            series=[described(series) for series in chosen],
+            series=[described(series) | self.experiments.described(series) for series in chosen],
             arrays=arrays,
             answerers=answerers,
             histories=[series.history.export() for series in chosen],
+            shadows=self.experiments.export(chosen),
         )
 
-    def restore(self, partition: Hashable, state: PartitionState, models: Mapping[SeriesKey, Model]) -> None:
+    def restore(
+        self,
+        partition: Hashable,
+        state: PartitionState,
+        models: Mapping[SeriesKey, Model],
+        challengers: Mapping[SeriesKey, Model] = MappingProxyType({}),
+    ) -> None:
         """Go on with what `export` told, in a partition without series, with the models that answered then.
 
         A series whose model is missing is answered without one and asks for a training. Raises
@@ -259,6 +269,8 @@ class Engine:
                 begun.append(series)
             rows = np.array([series.row for series in begun], np.intp)
             self._forecaster.restore(rows, state.arrays, state.answerers)
+            described_as = [*zip(begun, state.series, strict=True)]
+            self.experiments.restore(described_as, state.shadows, challengers)
         except BaseException:
             self.drop(partition)
             raise
@@ -275,12 +287,15 @@ class Engine:
             rows = max(_FIRST_ROWS, 2 * self._columns.capacity)
             self._columns.grow(rows)
             self._forecaster.grow(rows)
+            self.experiments.grow(rows)
         config = self.config
         horizons = horizons_of(config.horizons, first.step_ms, config.max_horizon_candles)
         steps = tuple(horizon.steps for horizon in horizons)
         row = self._columns.take(first.close, first.step_ms, steps)
         self._forecaster.begin(row, steps)
-        series = Series(partition, first, row, horizons, config.history_candles)
+        series = Series(
+            partition, first, row, horizons, limit=config.history_candles, model_type=config.model
+        )
         self._series[first.series] = series
         return series
 
@@ -288,6 +303,7 @@ class Engine:
         del self._series[series.key]
         self._rounds = [[item for item in items if item.series is not series] for items in self._rounds]
         self._events = [pair for pair in self._events if pair[0] is not series]
+        self.experiments.end(series.row)
         self._forecaster.end(series.row)
         self._columns.give_back(series.row)
 
@@ -344,7 +360,7 @@ class Engine:
             needed: Body = {"candles": series.count, "needed": self.config.warm_up}
             self._tell(series, "series.warming_up", candle, cause, live, needed)
         self._look_at_expiry(series, candle, cause, live)
-        return Admitted("new", self._request(series, candle.close_ms) if asks else None)
+        return Admitted("new", self._due(series, candle.close_ms) if asks else [])
 
     def _correct(self, series: Series, candle: Closed, cause: object, live: bool) -> None:
         assert series.last is not None
@@ -370,26 +386,10 @@ class Engine:
             series.said_expired = True
             self._tell(series, "model.expired", candle, cause, live, {"expiresAt": expires})
 
-    def _request(self, series: Series, now_ms: int) -> TrainingRequest | None:
-        """Ask for a training once, when the series has no model or its model has expired."""
-        expires = series.expires_ms
-        if expires is not None and now_ms < expires and not series.retrain:
-            return None
-        if series.requested or series.paused or not self._trainable(series):
-            return None
-        if series.deleted_ms is not None and now_ms <= series.deleted_ms:
-            return None
-        series.requested = True
-        if series.retrain:
-            return TrainingRequest(series.key, series.partition, "asked for", now_ms)
-        if expires is None:
-            return TrainingRequest(series.key, series.partition, "no model", now_ms)
-        return TrainingRequest(series.key, series.partition, "expired", expires)
-
-    def _trainable(self, series: Series) -> bool:
-        if self.config.model == "hybrid" or not series.steps:
-            return False
-        return series.count >= max(self.config.warm_up, 20 * series.steps[0])
+    def _due(self, series: Series, now_ms: int) -> list[TrainingRequest]:
+        """Ask for each training that is due once."""
+        asked = (due.request_of(self.config, series, now_ms), self.experiments.request(series, now_ms))
+        return [request for request in asked if request is not None]
 
     def _tell(self, series: Series, kind: str, candle: Closed, cause: object, live: bool, data: Body) -> None:
         if live:
@@ -412,7 +412,9 @@ class Engine:
         real = np.array([at for at, item in enumerate(items) if item.kind != SYNTHETIC], np.intp)
         if len(real) and not corrects:
             high, low = prices[real, 1], prices[real, 2]
-            scores = self._forecaster.mature([items[at] for at in real], rows[real], numbers[real], high, low)
+            came = self._forecaster.learn(rows[real], numbers[real], high, low)
+            self.experiments.learn(rows[real], numbers[real], high, low, came)
+            scores = self._forecaster.scores([items[at] for at in real], came)
             for partition, group in groupby(scores, lambda score: self._series[score.series].partition):
                 said.setdefault(partition, Outputs()).scores.extend(group)
         ready = np.array([at for at in real if self._answers(items[at])], np.intp)
@@ -422,6 +424,10 @@ class Engine:
             predictions = self._forecaster.predict(chosen, rows[ready], numbers[ready], seen, now_ms)
             for partition, more in groupby(predictions, lambda one: self._series[one.series].partition):
                 said.setdefault(partition, Outputs()).predictions.extend(more)
+            if not corrects:
+                self.experiments.foresee(rows[ready], numbers[ready], seen)
+                for series, event in self.experiments.decide(chosen, rows[ready]):
+                    said.setdefault(series.partition, Outputs()).events.append(event)
 
     def _answers(self, item: Item) -> bool:
         enough = item.candles >= self.config.warm_up and bool(item.series.steps)
@@ -436,6 +442,7 @@ class Engine:
                 series.history.clear()
             if item.kind == "realign":
                 self._forecaster.forget_open(series.row, series.steps)
+                self.experiments.forget_open(series)
             series.history.append(
                 candle, item.number, item.kind == SYNTHETIC, self._columns.state(series.row)
             )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,44 @@ Index = NDArray[np.intp]
 UNTRAINED: Final = Answerer("hybrid", None, None)
 """Who answers a series that has no model yet."""
 
+_LEARNED: Final = ("calibrators", "record", "ranges", "drift")
+"""What belongs to the model that answers: the plain interval beside it is that of the series."""
+
+
+class Outcomes(NamedTuple):
+    """What has come of n predictions of S rows."""
+
+    which: Index
+    """(n,) which of the S rows, ascending."""
+    horizon: Index
+    """(n,) ascending within a row."""
+    said: Said
+    verdicts: Verdicts
+
+    def at(self, chosen: Index) -> "Outcomes":
+        """Some of them."""
+        said, verdicts = self.said, self.verdicts
+        return Outcomes(
+            self.which[chosen],
+            self.horizon[chosen],
+            Said._make(part[chosen] for part in said),
+            Verdicts._make(part[chosen] for part in verdicts),
+        )
+
 
 class Forecaster:
     """Answers for rows of `Columns`, and learns from what comes."""
 
     def __init__(
-        self, config: EngineConfig, columns: Columns, bank: Bank, recorder: Recorder | None = None
+        self,
+        config: EngineConfig,
+        columns: Columns,
+        bank: Bank,
+        recorder: Recorder | None = None,
+        *,
+        beside: bool = False,
     ) -> None:
+        """One `beside` another has columns that are copies: what candles have made is not its to export."""
         self.config = config
         self.columns = columns
         self.bank = bank
@@ -66,10 +97,13 @@ class Forecaster:
             "ranges": self._ranges,
             "naive": self._naive,
             "drift": self._drift,
-            "columns": columns,
-            "indicators": columns.indicators,
-            "regimes": columns.regimes,
         }
+        if not beside:
+            self._parts |= {
+                "columns": columns,
+                "indicators": columns.indicators,
+                "regimes": columns.regimes,
+            }
 
     def grow(self, rows: int) -> None:
         """Make room for `rows` series."""
@@ -145,6 +179,19 @@ class Forecaster:
         else:
             self._answerers[row] = UNTRAINED
 
+    def succeed(self, row: int, other: "Forecaster", its_row: int) -> None:
+        """Let the model of another forecaster of the same series answer for a row, with all that it learned.
+
+        What this one has said stays open, and is scored as its own.
+        """
+        parts = {name: part for name, part in self._parts.items() if name in _LEARNED}
+        theirs = {name: part for name, part in other._parts.items() if name in _LEARNED}
+        scattered(parts, np.array([row]), gathered(theirs, np.array([its_row])))
+        model = other.bank.model(its_row)
+        assert model is not None
+        self.bank.install(row, model)
+        self._answerers[row] = other._answerers[its_row]
+
     def remove(self, row: int) -> None:
         """Take the model of a row away: the forecaster that needs none answers, and knows nothing yet."""
         self.bank.remove(row)
@@ -163,10 +210,8 @@ class Forecaster:
         """How far off the forecasts of S rows were lately."""
         return self._record.errors(rows)
 
-    def mature(
-        self, items: list[Item], rows: Index, steps: NDArray[np.int64], high: Floats, low: Floats
-    ) -> list[Score]:
-        """Score the predictions whose target is the candle of each item: learn from all, say the live.
+    def learn(self, rows: Index, steps: NDArray[np.int64], high: Floats, low: Floats) -> Outcomes | None:
+        """Judge what was said of the candles `steps` (S,) of S rows, and learn from it; None if nothing was.
 
         `high` and `low` (S,) of the candles count for the ranges of all that are open.
         """
@@ -174,10 +219,16 @@ class Forecaster:
             self._open.widen(rows, high, low)
         which, horizon, said, spread = self._open.matured(rows, steps)
         if not len(which):
-            return []
-        actual = self.columns.last_close[rows][which]
-        verdicts = judge(said, actual, self.config.confidence)
+            return None
+        verdicts = judge(said, self.columns.last_close[rows][which], self.config.confidence)
         self._learn(rows[which], horizon, said, verdicts, spread)
+        return Outcomes(which, horizon, said, verdicts)
+
+    def scores(self, items: list[Item], outcomes: Outcomes | None) -> list[Score]:
+        """Count what has come for S items, and say the live."""
+        if outcomes is None:
+            return []
+        which, horizon, said, verdicts = outcomes
         for at in which.tolist():
             items[at].series.scores += 1
         if self._recorder is not None:
@@ -212,22 +263,40 @@ class Forecaster:
         self, items: list[Item], rows: Index, steps: NDArray[np.int64], seen: Features, now_ms: int
     ) -> list[Prediction]:
         """Forecast for S distinct rows, all corrections or none; says the live ones in their order."""
-        columns, view = self.columns, self._view(rows, seen)
+        view = self._view(rows, seen)
         answer = self._answer(rows, view)
         if self._recorder is not None:
             self._record_answer(self._recorder, items, rows, steps, answer)
             return []
         forecast = self._distribution(rows, answer, self.config)
-        close, scale, who = columns.last_close[rows], np.exp(answer.log_scale), self._answerers[rows]
+        scale, who = np.exp(answer.log_scale), self._answerers[rows]
         if items[0].kind not in CORRECTIONS:
-            plain = self._naive_half_width(rows, view)
-            said = Said(close, answer.location, answer.drift, forecast.half_width, scale, plain, who)
-            self._open.put(rows, steps, said)
+            self._put(rows, steps, view, answer, forecast)
         live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
         if not len(live):
             return []
         numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
         return say(items, live, numbers, self.config, now_ms)
+
+    def foresee(self, rows: Index, steps: NDArray[np.int64], seen: Features) -> None:
+        """Forecast for S distinct rows, and say nothing: only what comes of it is learned."""
+        view = self._view(rows, seen)
+        answer = self._answer(rows, view)
+        self._put(rows, steps, view, answer, self._distribution(rows, answer, self.config))
+
+    def _put(
+        self,
+        rows: Index,
+        steps: NDArray[np.int64],
+        view: MarketView,
+        answer: BankForecast,
+        forecast: Distribution,
+    ) -> None:
+        """Open the predictions of candles `steps` (S,)."""
+        close, scale = self.columns.last_close[rows], np.exp(answer.log_scale)
+        plain, who = self._naive_half_width(rows, view), self._answerers[rows]
+        said = Said(close, answer.location, answer.drift, forecast.half_width, scale, plain, who)
+        self._open.put(rows, steps, said)
 
     def predict_again(
         self, items: list[Item], rows: Index, seen: Features, config: EngineConfig, now_ms: int

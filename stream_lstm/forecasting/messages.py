@@ -56,7 +56,18 @@ class Answers(NamedTuple):
 class Answer:
     """One series' answer: what its messages need, kept until they are written."""
 
-    __slots__ = ("_answers", "_at", "_common", "_config", "_expires_ms", "_item", "_now_ms", "_regime", "who")
+    __slots__ = (
+        "_answers",
+        "_at",
+        "_common",
+        "_config",
+        "_expires_ms",
+        "_item",
+        "_now_ms",
+        "_regime",
+        "_untrained",
+        "who",
+    )
 
     def __init__(
         self,
@@ -77,6 +88,7 @@ class Answer:
         self._now_ms = now_ms
         # As of now: the series goes on while the message waits.
         self._expires_ms = item.series.expires_ms
+        self._untrained = who.id is None and item.series.model_type != who.type
         self._common: tuple[Body, Body] | None = None
 
     def predictions(self) -> list[Prediction]:
@@ -155,7 +167,6 @@ class Answer:
 
     def _model_info(self) -> Body:
         who, expires = self.who, self._expires_ms
-        untrained = who.id is None and self._config.model != who.type
         return {
             "modelType": who.type,
             "modelId": who.id,
@@ -168,7 +179,7 @@ class Answer:
             "coverage": None,
             "stale": expires is not None and self._item.candle.close_ms >= expires,
             "expiresAt": expires,
-            "reason": "no trained model yet" if untrained else None,
+            "reason": "no trained model yet" if self._untrained else None,
         }
 
     def _record_of(self, k: int) -> Body:

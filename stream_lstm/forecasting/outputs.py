@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from stream_lstm.candles.series import SeriesKey
 
 Body = dict[str, Any]
+Role = Literal["champion", "challenger"]
 
 
 class Prediction(NamedTuple):
@@ -56,6 +57,13 @@ class Event(NamedTuple):
     data: Body
 
 
+class Seat(NamedTuple):
+    """Whose model: that of the champion of a series, who answers, or of its challenger in an experiment."""
+
+    series: SeriesKey
+    role: Role = "champion"
+
+
 class TrainingRequest(NamedTuple):
     """A series that needs a model."""
 
@@ -64,6 +72,13 @@ class TrainingRequest(NamedTuple):
     need: Literal["no model", "expired", "asked for"]
     due_ms: int
     """Stream time since when it is due."""
+    model_type: str
+    role: Role = "champion"
+
+    @property
+    def seat(self) -> Seat:
+        """Whose model it is to be."""
+        return Seat(self.series, self.role)
 
 
 @dataclass(slots=True)

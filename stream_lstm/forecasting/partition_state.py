@@ -1,7 +1,7 @@
 """All that an engine knows of the series of one partition, as plain values and arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stream_lstm.candles.series import Closed, SeriesKey
@@ -19,6 +19,16 @@ FORMAT: Final = 1
 Plain = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Shadows:
+    """E challengers, in the order of the series that have an experiment."""
+
+    arrays: Arrays = field(default_factory=dict)
+    """Columns by name: (E, …) each."""
+    answerers: list[Answerer | None] = field(default_factory=list)
+    """Who forecasts and has forecast, by the numbers in `arrays`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionState:
     """S series in an order that all of it shares."""
@@ -31,6 +41,7 @@ class PartitionState:
     """Who answers and has answered, by the numbers in `arrays`."""
     histories: list[list[Block]]
     """Blocks of each, oldest first; nobody changes what they hold up to their `count`."""
+    shadows: Shadows = field(default_factory=Shadows)
 
 
 def fingerprint(config: EngineConfig) -> str:
@@ -57,6 +68,7 @@ def described(series: Series) -> Plain:
         "paused": series.paused,
         "retrain": series.retrain,
         "deleted": series.deleted_ms,
+        "modelType": series.model_type,
     }
 
 
@@ -67,11 +79,22 @@ def last_candle(told: Plain) -> Closed:
 
 def model_ids(state: PartitionState) -> dict[SeriesKey, str]:
     """Which model answers for each series that has one."""
-    numbers = state.arrays["answerer"].tolist()
-    answerers = (state.answerers[number] for number in numbers)
+    return _ids(state.series, state.arrays, state.answerers)
+
+
+def challenger_ids(state: PartitionState) -> dict[SeriesKey, str]:
+    """Which model is the challenger of each series that has one."""
+    running = [told for told in state.series if "experiment" in told]
+    return _ids(running, state.shadows.arrays, state.shadows.answerers) if running else {}
+
+
+def _ids(
+    series: Sequence[Plain], arrays: Arrays, answerers: Sequence[Answerer | None]
+) -> dict[SeriesKey, str]:
+    whose = (answerers[number] for number in arrays["answerer"].tolist())
     return {
         SeriesKey(*told["key"]): answerer.id
-        for told, answerer in zip(state.series, answerers, strict=True)
+        for told, answerer in zip(series, whose, strict=True)
         if answerer is not None and answerer.id is not None
     }
 
@@ -91,4 +114,5 @@ def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
     series.paused = told.get("paused", False)  # not told by versions that could not pause
     series.retrain = told.get("retrain", False)
     series.deleted_ms = told.get("deleted")
+    series.model_type = told.get("modelType", series.model_type)  # not told before there were experiments
     series.history.restore(blocks)

@@ -23,6 +23,7 @@ class Series:
         "key",
         "last",
         "model",
+        "model_type",
         "name",
         "partition",
         "paused",
@@ -40,7 +41,14 @@ class Series:
     )
 
     def __init__(
-        self, partition: Hashable, first: Closed, row: int, horizons: tuple[Horizon, ...], limit: int
+        self,
+        partition: Hashable,
+        first: Closed,
+        row: int,
+        horizons: tuple[Horizon, ...],
+        *,
+        limit: int,
+        model_type: str,
     ) -> None:
         self.key: SeriesKey = first.series
         self.name = str(first.series)
@@ -62,6 +70,8 @@ class Series:
         self.revision = 0
         self.placed = 0
         """Rounds of the coming `advance` that hold a candle of this series."""
+        self.model_type = model_type
+        """What is trained for it: the setting's, until an experiment has promoted another."""
         self.model: Model | None = None
         self.expires_ms: int | None = None
         self.deleted_ms: int | None = None
@@ -75,6 +85,11 @@ class Series:
         self.said_expired = False
         self.scores = 0
         """Predictions that have matured."""
+
+    def answered_by(self, model: Model, expires_ms: int) -> None:
+        """Let a model answer: what was asked for is there."""
+        self.model, self.expires_ms = model, expires_ms
+        self.requested = self.retrain = self.said_expired = False
 
     def realign(self, open_ms: int) -> None:
         """Number the candle at `open_ms`, of another phase, after all earlier ones."""

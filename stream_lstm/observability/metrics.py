@@ -169,6 +169,12 @@ class ModelMetrics:
             "Trainings ended: trained, failed, dropped.",
             ("outcome",),
         )
+        self.experiments = gauge("experiments", "Series with an experiment that runs.")
+        self.experiments_ended = counter(
+            "experiments_ended_total",
+            "Experiments that a candle has ended: promoted, rejected, undecided, failed.",
+            ("outcome",),
+        )
 
 
 class ForecastMetrics:

@@ -73,17 +73,20 @@ class Arrivals:
             lost = error.partitions
         for place in arrived.keys() - lost:
             for trained, model, _ in arrived[place]:
-                self.partitions[place].install(trained.request.series, model)
+                self.partitions[place].install(trained.request.seat, model)
                 self.telemetry.trained(trained, "trained")
         return list(lost)
 
     def _place_of(self, trained: Trained) -> TopicPartition | None:
         """Where the series is live and waits for it; None if it has moved, or has that model already."""
-        series = self.engine.series(trained.request.series)
-        if trained.error == DROPPED or series is None or not series.requested:
+        request = trained.request
+        series = self.engine.series(request.series)
+        if trained.error == DROPPED or series is None:
+            return None
+        if not self.engine.wants(request.seat, request.model_type):
             return None
         for place, partition in self.partitions.items():
-            if series.partition == place == trained.request.partition:
+            if series.partition == place == request.partition:
                 return place if partition.live else None
         return None
 
@@ -108,6 +111,8 @@ class Arrivals:
             "dataPoints": model.metadata.data_points,
             "trainingDuration": trained.milliseconds,
         }
+        if trained.request.role == "challenger":
+            body["role"] = "challenger"
         fact = Fact(
             kind=TRAINED,
             series=series.key,
@@ -121,16 +126,20 @@ class Arrivals:
 
     def _drop(self, trained: Trained) -> None:
         """Nothing comes of a training: nobody waits for it, and its series asks again when it is due."""
-        key, place, _, _ = trained.request
+        seat, place = trained.request.seat, trained.request.partition
         self.telemetry.trained(trained, "dropped")
         if trained.error == DROPPED:  # whoever holds the partition now has not asked for this one
             return
         for owner, partition in self.partitions.items():
             if owner == place:
-                partition.give_up(key)
-        series = self.engine.series(key)
-        if series is not None and series.partition == place:
-            self.engine.give_up(key)
+                partition.give_up(seat)
+        series = self.engine.series(seat.series)
+        if (
+            series is not None
+            and series.partition == place
+            and self.engine.wants(seat, trained.request.model_type)
+        ):
+            self.engine.give_up(seat)
 
     def _failed(self, trained: Trained, partition: Partition) -> None:
         """Tell it and go on with the model that there is.
@@ -138,10 +147,10 @@ class Arrivals:
         A partition that waits for its model goes on waiting if only the process died or the store refused,
         and the trainer tries again: what it says rests on its candles, and not on who was killed.
         """
-        key = trained.request.series
+        seat = trained.request.seat
         if trained.hopeless:
-            partition.give_up(key)
-            self.engine.give_up(key)
+            partition.give_up(seat)
+            self.engine.give_up(seat)
         self.telemetry.trained(trained, "failed")
-        event = self.encoder.own("model.training_failed", {"error": trained.error}, series=key)
+        event = self.encoder.own("model.training_failed", {"error": trained.error}, series=seat.series)
         self.publisher.publish_soon([event])

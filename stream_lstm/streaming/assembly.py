@@ -38,6 +38,7 @@ from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.control.steering import Steering
 from stream_lstm.streaming.control.take_over import TakeOver
+from stream_lstm.streaming.control.trials import Trials
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.exactly_once import ExactlyOnce
@@ -209,6 +210,7 @@ def _commands(
             outbox=outbox,
             grace_s=control.grace,
         ),
+        trials=Trials(engine=engine, roles=roles, steering=steering, outbox=outbox, grace_s=control.grace),
         take_over=TakeOver(claims=claims, roles=roles, outbox=outbox),
         catalog=catalog,
         grace_s=control.grace,
@@ -257,7 +259,6 @@ def _checkpoints(settings: Settings) -> CheckpointStore | None:
 def _trainer(settings: Settings) -> TrainerConfig:
     training = settings.training
     return TrainerConfig(
-        model_type=settings.model,
         store_url=settings.store.url,
         processes=training.processes,
         timeout_s=training.timeout,

@@ -13,6 +13,7 @@ from stream_lstm.forecasting.outputs import Event, Outputs, Prediction, Score
 from stream_lstm.kafka.records import CloudEvents, Header, Record
 from stream_lstm.kafka.topics import MODEL_EVENTS, PREDICTIONS, SCORES
 from stream_lstm.streaming import facts
+from stream_lstm.streaming.changes import CONCLUDED
 from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.partition import Cause
 
@@ -20,7 +21,7 @@ STATE_HEADER: Final = "stream-lstm.state"
 """CRC-32 of a prediction's state, 8 hexadecimal digits."""
 
 _TYPE: Final = "stream-lstm."
-_PAGED: Final = ("models", "deleted")
+_PAGED: Final = ("models", "deleted", "experiments", "series")
 """Fields of `data` that go on in the next page."""
 _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
@@ -103,6 +104,8 @@ class Encoder:
     def _event(self, event: Event) -> Record:
         id = f"{event.type}:{event.series}:{event.at_ms}"
         body = _event_body(id, event.type, event.at_ms, event.data, event.series)
+        if event.type in CONCLUDED and isinstance(event.cause, Cause):
+            body["appliedAt"] = facts.applied_at(*event.cause.place, *event.cause.after)
         value = orjson.dumps(body, option=_NUMPY)
         trace = _trace(event.cause)
         return self._model_event(event.series.symbol, value, id, event.type, event.at_ms, trace)

@@ -40,14 +40,13 @@ class Fact:
     @property
     def id(self) -> str:
         """The same for every repeat."""
-        return f"{self.kind}:{self.series}:{self.topic}:{self.partition}:{self.offset}:{self.candles}"
+        place = f"{self.topic}:{self.partition}:{self.offset}:{self.candles}"
+        about = self.body.get("experimentId") or self.body.get("role")
+        return ":".join([self.kind, str(self.series), place, *([str(about)] if about else [])])
 
 
 def encode(fact: Fact, at_ms: int) -> bytes:
     """The event that says the fact; `at_ms` is stream time."""
-    applied: dict[str, Any] = {"topic": fact.topic, "partition": fact.partition, "offset": fact.offset}
-    if fact.candles:
-        applied["candles"] = fact.candles
     event = {
         "id": fact.id,
         "type": fact.kind,
@@ -55,10 +54,16 @@ def encode(fact: Fact, at_ms: int) -> bytes:
         "symbol": fact.series.symbol,
         "interval": fact.series.interval,
         "at": at_ms,
-        "appliedAt": applied,
+        "appliedAt": applied_at(fact.topic, fact.partition, fact.offset, fact.candles),
         "data": fact.body,
     }
     return orjson.dumps(event)
+
+
+def applied_at(topic: str, partition: int, offset: int, candles: int) -> dict[str, Any]:
+    """The position of a fact as an event says it."""
+    applied: dict[str, Any] = {"topic": topic, "partition": partition, "offset": offset}
+    return applied | ({"candles": candles} if candles else {})
 
 
 def parse(value: bytes | None) -> Fact | None:

@@ -9,6 +9,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from stream_lstm.candles import reasons
@@ -19,7 +20,7 @@ from stream_lstm.candles.series import Closed, SeriesKey, Update
 from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import BadCandle
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 from stream_lstm.kafka.records import KafkaRecord, TopicPartition
 from stream_lstm.models.model import Model
 from stream_lstm.streaming.changes import Change, Position, apply
@@ -32,6 +33,19 @@ class Cause(NamedTuple):
 
     received: float
     """When it was received, by the monotonic clock, in seconds."""
+    headers: Sequence[tuple[str, bytes]]
+    place: TopicPartition
+    after: Position
+    """Where what holds after the candle begins."""
+
+
+class _Next(NamedTuple):
+    """A closed candle that waits for its turn, and what is known of its record."""
+
+    candle: Closed
+    format: str
+    live: bool
+    received: float
     headers: Sequence[tuple[str, bytes]]
 
 
@@ -81,8 +95,8 @@ class Partition:
         self.closing = Closing(close_grace_ms, most_series)
         self.topic_partitions = topic_partitions
         """How many partitions its topic had when it was taken over."""
-        self.waiting: set[SeriesKey] = set()
-        """Series whose training holds the partition."""
+        self.waiting: set[Seat] = set()
+        """Whose training holds the partition."""
         self.newest_ms = 0
         """Timestamp of the newest record that was fed."""
         self.candles = 0
@@ -90,7 +104,7 @@ class Partition:
         self._last_record: KafkaRecord | tuple[int, int] = NO_RECORD
         self._engine = engine
         self._queue: deque[tuple[KafkaRecord, float]] = deque()
-        self._backlog: deque[tuple[Closed, str, bool, Cause]] = deque()
+        self._backlog: deque[_Next] = deque()
         self._position = Position(seek, 0)
         self._changes = deque(sorted(changes, key=lambda one: one.at))
         self._parked: dict[SeriesKey, list[Change]] = {}
@@ -154,14 +168,14 @@ class Partition:
         taken = Taken()
         while taken.closed < limit and self._passes_changes(taken):
             if self._must_ask:
-                self._ask(taken, self._engine.requests(self.place))
+                self._ask(taken, self._engine.all_requests(self.place))
                 self._has_asked = True
             if self.waiting:
                 break
             if taken.records >= most_records and not self._backlog:
                 break
             if self._backlog:
-                if self._waits_for_claim():
+                if self._waits_for_claim() or self._waits_for_verdict():
                     break
                 self._admit(taken)
             elif self._queue:
@@ -170,32 +184,38 @@ class Partition:
                 break
         return taken
 
-    def take_up(self, checkpoint: Checkpoint, models: Mapping[SeriesKey, Model]) -> None:
+    def take_up(
+        self,
+        checkpoint: Checkpoint,
+        models: Mapping[SeriesKey, Model],
+        challengers: Mapping[SeriesKey, Model] = MappingProxyType({}),
+    ) -> None:
         """Go on from a checkpoint, with the models that answered then, before the first record is fed.
 
         Raises `KeyError` or `ValueError` for one that does not fit, with no series left in the engine.
         """
-        self._engine.restore(self.place, checkpoint.state, models)
+        self._engine.restore(self.place, checkpoint.state, models, challengers)
         self._claimed.update(SeriesKey(*told["key"]) for told in checkpoint.state.series)
         self.closing.restore(checkpoint.closing)
         self._last_record = (checkpoint.origin.last_offset, checkpoint.origin.last_crc)
 
-    def install(self, series: SeriesKey, model: Model) -> None:
-        """Let a model answer from the present position on."""
-        self.waiting.discard(series)
-        self._engine.install(series, model)
+    def install(self, seat: Seat, model: Model) -> None:
+        """Let a model take its seat from the present position on."""
+        self.waiting.discard(seat)
+        self._engine.seat(seat, model)
 
-    def change(self, change: Change) -> TrainingRequest | None:
-        """Let a change of a live series take effect here; gives the training that it makes due."""
+    def change(self, change: Change) -> list[TrainingRequest]:
+        """Let a change of a live series take effect here; gives the trainings that it makes due."""
         apply(self._engine, change)
-        request = self._engine.request(change.series)
-        if request is not None and self.barrier:
-            self.waiting.add(change.series)
-        return request
+        self.waiting -= {seat for seat in self.waiting if not self._engine.wants(seat)}
+        requests = self._engine.requests(change.series)
+        if self.barrier:
+            self.waiting.update(request.seat for request in requests)
+        return requests
 
-    def give_up(self, series: SeriesKey) -> None:
+    def give_up(self, seat: Seat) -> None:
         """Go on without the model that the partition waits for."""
-        self.waiting.discard(series)
+        self.waiting.discard(seat)
 
     def claimed(self, series: SeriesKey, owner: TopicPartition) -> bool:
         """Take the answer to a claim; false if candles were lost meanwhile, so that it must be restored."""
@@ -211,17 +231,21 @@ class Partition:
         held = self._engine.series(series)
         if held is not None and held.partition == self.place:
             self._engine.forget(series)
-            self.waiting.discard(series)
+            self.waiting -= {seat for seat in self.waiting if seat.series == series}
 
     def _waits_for_claim(self) -> bool:
         """Whether the next candle would be the first to be answered, of a series that may not be ours."""
         if not self._unanswered or not self._backlog:
             return False
-        candle, _, live, _ = self._backlog[0]
+        candle, _, live, _, _ = self._backlog[0]
         held = self._engine.series(candle.series)
         if candle.series not in self._unanswered or not live or held is None:
             return False
         return held.count + 1 >= self._engine.config.warm_up
+
+    def _waits_for_verdict(self) -> bool:
+        """Whether the candle before the next, of the same series, may end its experiment."""
+        return self._engine.experiments.must_work_first(self._engine.series(self._backlog[0].candle.series))
 
     def _is_ours(self, series: SeriesKey, taken: Taken) -> bool:
         """Whether a candle may be used; claims a series that is new here."""
@@ -249,7 +273,7 @@ class Partition:
         for request in requests:
             taken.requests.append(request)
             if self.barrier:
-                self.waiting.add(request.series)
+                self.waiting.add(request.seat)
 
     def _passes_changes(self, taken: Taken) -> bool:
         """Apply the changes that are due; false if candles wait in the engine that come before one.
@@ -262,8 +286,8 @@ class Partition:
             due = self._changes.popleft()
             if not apply(self._engine, due):
                 self._parked.setdefault(due.series, []).append(due)
-            elif self._has_asked and (request := self._engine.request(due.series)) is not None:
-                self._ask(taken, [request])
+            elif self._has_asked:
+                self._ask(taken, self._engine.requests(due.series))
         return True
 
     def _read(self, record: KafkaRecord, received: float, taken: Taken) -> None:
@@ -277,8 +301,9 @@ class Partition:
         mistakes = list(decoded.bad)
         closed = self._close(decoded.updates, record, decoded.format, mistakes)
         if closed:
-            cause = Cause(received, record.headers)
-            self._backlog.extend((candle, decoded.format, live, cause) for candle in closed)
+            self._backlog.extend(
+                _Next(candle, decoded.format, live, received, record.headers) for candle in closed
+            )
         else:
             self._position = Position(record.offset + 1, 0)
         if live:
@@ -303,7 +328,7 @@ class Partition:
         return closed
 
     def _admit(self, taken: Taken) -> None:
-        candle, format, live, cause = self._backlog.popleft()
+        candle, format, live, received, headers = self._backlog.popleft()
         offset, candles = self._position
         self._position = Position(offset, candles + 1) if self._backlog else Position(offset + 1, 0)
         taken.closed += 1
@@ -312,10 +337,10 @@ class Partition:
             if live:
                 taken.outcomes[format, "split"] += 1
             return
+        cause = Cause(received, headers, self.place, self._position)
         admitted = self._engine.admit(self.place, candle, cause, live=live)
         for change in self._parked.pop(candle.series, ()):
             apply(self._engine, change)
         if live:
             taken.outcomes[format, admitted.outcome] += 1
-        if admitted.request is not None:
-            self._ask(taken, [admitted.request])
+        self._ask(taken, admitted.requests)

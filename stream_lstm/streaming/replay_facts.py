@@ -3,16 +3,29 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
+from stream_lstm.forecasting.experiments import RESULT
+from stream_lstm.forecasting.outputs import Role
 from stream_lstm.kafka.connection import Deadline, KafkaConnection
 from stream_lstm.kafka.log_reader import LogReader
 from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.registry.models import path_of
-from stream_lstm.streaming.changes import DELETED, KINDS, PAUSED, RESUMED, RETRAIN, TRAINED, Position
+from stream_lstm.streaming.changes import (
+    DELETED,
+    KINDS,
+    PAUSED,
+    RESUMED,
+    RETRAIN,
+    STARTED,
+    STOPPED,
+    TRAINED,
+    Position,
+    role_of,
+)
 from stream_lstm.streaming.facts import Fact, FactLog, by_partition
 
 _LONG_AGO_SECONDS: Final = 600.0
@@ -66,7 +79,10 @@ def _begins_before(since: Mapping[int, int], wanted: Mapping[int, int]) -> bool:
 
 
 def models_of(
-    place: TopicPartition, answering: Mapping[SeriesKey, str], applied: Iterable[Fact]
+    place: TopicPartition,
+    answering: Mapping[SeriesKey, str],
+    applied: Iterable[Fact],
+    role: Role = "champion",
 ) -> list[Fact]:
     """The models of a checkpoint, as facts, but for those that are deleted since."""
     deleted = {fact.series for fact in applied if fact.kind == DELETED}
@@ -77,7 +93,7 @@ def models_of(
             topic=place[0],
             partition=place[1],
             offset=0,
-            body={"path": path_of(str(series), model_id)},
+            body={"path": path_of(str(series), model_id), "role": role},
         )
         for series, model_id in answering.items()
         if series not in deleted
@@ -113,6 +129,14 @@ class _Standing:
     """What happened to the model since that one; without one the last word."""
     wish: Fact | None = None
     pause: Fact | None = None
+    promoted: Fact | None = None
+    """The last result that has changed the model type."""
+    ended: Fact | None = None
+    """The last word on an experiment."""
+    started: Fact | None = None
+    """The one that runs."""
+    challenger: Fact | None = None
+    """The last model of the challenger of the one that runs."""
 
     def note(self, fact: Fact) -> None:
         """Take the next fact of the series."""
@@ -123,15 +147,35 @@ class _Standing:
         elif fact.kind == DELETED:
             # What the checkpoint knows no model of, it knows to be deleted.
             self.models = [fact] if self.answering is not None else []
+            self.challenger = None
+        elif fact.kind == STARTED:
+            self.started, self.challenger = fact, None
+        elif fact.kind in (STOPPED, RESULT):
+            self._end(fact)
+        elif role_of(fact.body) == "challenger":
+            self.challenger = fact
         else:
             self.wish = None
-            if self.answering is None:
-                self.models = [fact]
-            elif fact.body.get("modelId") == self.answering:
-                self.models = []
-            else:
-                self.models = [*self.models, fact]
+            self._answer(fact)
 
     def decisive(self) -> list[Fact]:
         """Those that must be applied, in an order that leaves the same as theirs."""
-        return [*self.models, *(fact for fact in (self.wish, self.pause) if fact is not None)]
+        ends = (self.ended,) if self.promoted is self.ended else (self.promoted, self.ended)
+        others = (self.wish, self.pause, *ends, self.started, self.challenger)
+        return [*self.models, *(fact for fact in others if fact is not None)]
+
+    def _answer(self, fact: Fact) -> None:
+        if self.answering is None:
+            self.models = [fact]
+        elif fact.body.get("modelId") == self.answering:
+            self.models = []
+        else:
+            self.models = [*self.models, fact]
+
+    def _end(self, fact: Fact) -> None:
+        """A challenger that was promoted answers."""
+        if fact.body.get("outcome") == "promoted":
+            self.promoted = fact
+            if self.challenger is not None:
+                self._answer(replace(self.challenger, body=self.challenger.body | {"role": "champion"}))
+        self.started, self.ended, self.challenger = None, fact, None

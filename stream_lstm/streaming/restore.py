@@ -20,7 +20,7 @@ from stream_lstm.candles.formats import Pin
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import ModelDamaged, ModelError, ModelMismatch, StoreError, StreamLstmError
-from stream_lstm.forecasting.partition_state import model_ids
+from stream_lstm.forecasting.partition_state import challenger_ids, model_ids
 from stream_lstm.kafka.connection import Deadline, KafkaConnection
 from stream_lstm.kafka.log_reader import LogReader
 from stream_lstm.kafka.records import TopicPartition
@@ -28,7 +28,7 @@ from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
-from stream_lstm.streaming.changes import DELETED, TRAINED, Change, Position
+from stream_lstm.streaming.changes import DELETED, TRAINED, Change, Position, role_of
 from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.replay_facts import ReplayFacts, models_of, needed
@@ -71,6 +71,8 @@ class Loaded(NamedTuple):
     """The state at `start.seek`; None for that of a partition before its first record."""
     models: dict[SeriesKey, Model]
     """Those that answered in the checkpoint."""
+    challengers: dict[SeriesKey, Model]
+    """Those that were challengers in it."""
     changes: list[Change]
     """What the facts say from the start on."""
     executed: frozenset[tuple[str, SeriesKey]]
@@ -214,6 +216,9 @@ class Restorer:
         applied = needed(said, Position(start.seek, 0), answering)
         own = await self._load(models_of(place, answering, applied))
         resumed = {one.series: one.model for one in own if one.model is not None}
+        shadows = {} if found.checkpoint is None else challenger_ids(found.checkpoint.state)
+        beside = await self._load(models_of(place, shadows, applied, "challenger"))
+        challengers = {one.series: one.model for one in beside if one.model is not None}
         gone = [one for one in own if one.model is None]
         anew = start.live_from != committed or start.seek > 0
         rebuilt = committed is not None and found.checkpoint is None and anew
@@ -224,7 +229,17 @@ class Restorer:
             (str(fact.body["commandId"]), fact.series) for fact in said if "commandId" in fact.body
         )
         return Loaded(
-            place, start, found.checkpoint, resumed, changes, executed, elsewhere, count, rebuilt, began
+            place,
+            start,
+            found.checkpoint,
+            resumed,
+            challengers,
+            changes,
+            executed,
+            elsewhere,
+            count,
+            rebuilt,
+            began,
         )
 
     async def _load(self, facts: list[Fact]) -> list[Change]:
@@ -235,18 +250,20 @@ class Restorer:
         loaded: list[Change | None] = []
         for first in range(0, len(facts), _AT_ONCE):
             loaded += await asyncio.gather(*map(self._change, facts[first : first + _AT_ONCE]))
-        last = {fact.series: fact for fact in facts if fact.kind == TRAINED}
+        last = {
+            fact.series: fact for fact in facts if fact.kind == TRAINED and role_of(fact.body) == "champion"
+        }
         return [
             change
             for fact, change in zip(facts, loaded, strict=True)
-            if change is not None and (change.kind == fact.kind or last[fact.series] is fact)
+            if change is not None and (change.kind == fact.kind or last.get(fact.series) is fact)
         ]
 
     async def _change(self, fact: Fact) -> Change | None:
         """What a fact changes, and the model that it names; None if unusable. Raises `StoreError`."""
         at = Position(fact.offset, fact.candles)
         if fact.kind != TRAINED:
-            return Change(at, fact.series, fact.kind)
+            return Change(at, fact.series, fact.kind, body=fact.body)
         path = str(fact.body.get("path"))
         try:
             model = from_safetensors(await self._store.load_async(path))
@@ -258,7 +275,7 @@ class Restorer:
             log.warning("%s: it was deleted: %s", path, error)
             return Change(at, fact.series, DELETED)
         else:
-            return Change(at, fact.series, TRAINED, model)
+            return Change(at, fact.series, TRAINED, model, fact.body)
         return None
 
     async def _put_aside(self, path: str, reason: str, series: SeriesKey) -> None:

@@ -3,17 +3,19 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.candles import reasons
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.experiments import RESULT
 from stream_lstm.forecasting.horizons import Horizon
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.forecasting.series import Series
 from stream_lstm.forecasting.track_record import Record
+from stream_lstm.forecasting.trial import Outcome
 from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.streaming.partition import Cause, Taken
@@ -35,6 +37,8 @@ class Telemetry:
             metrics.stream.dead_letters.labels(reason)
         for outcome in ("trained", "failed", "dropped"):
             metrics.models.trainings.labels(outcome)
+        for outcome in get_args(Outcome):
+            metrics.models.experiments_ended.labels(outcome)
         for outcome in ("saved", "failed"):
             metrics.consumer.checkpoints.labels(outcome)
         self._positions: dict[TopicPartition, int] = {}
@@ -68,6 +72,9 @@ class Telemetry:
                 candle = at
             for score in outputs.scores:
                 scores[score.horizon] += 1
+            for event in outputs.events:
+                if event.type == RESULT:
+                    self.metrics.models.experiments_ended.labels(event.data["outcome"]).inc()
         for labels, count in predictions.items():
             stream.predictions.labels(*labels).inc(count)
         for horizon, count in scores.items():
@@ -128,6 +135,7 @@ class Telemetry:
         models, all_series = self.metrics.models, engine.all_series()
         models.training_queue_length.set(trainer.queued)
         models.training_backlog_seconds.set(trainer.backlog_seconds)
+        models.experiments.set(len(engine.experiments))
         states = Counter(map(_state, all_series))
         for state in ("fresh", "stale", "missing"):
             models.models.labels(state).set(states[state])

@@ -214,7 +214,7 @@ class Worker:
         )
         if loaded.checkpoint is not None:
             try:
-                partition.take_up(loaded.checkpoint, loaded.models)
+                partition.take_up(loaded.checkpoint, loaded.models, loaded.challengers)
             except (KeyError, ValueError) as error:
                 log.error("%s-%d: its checkpoint does not fit, going on without: %r", *place, error)
                 self.restorer.saved.refuse(place, start.seek)

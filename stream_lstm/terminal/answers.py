@@ -16,6 +16,7 @@ from stream_lstm.contracts.reply import (
     Retraining,
 )
 from stream_lstm.contracts.wire import OfSeries
+from stream_lstm.terminal import experiments
 from stream_lstm.terminal.figures import UNKNOWN, duration, moment, plain, share
 from stream_lstm.terminal.rows import Rows
 
@@ -99,6 +100,7 @@ def description(told: Description) -> RenderableType:
             ("trained up to", _trained(model, told.last_close)),
             ("expires", _expiry(told)),
             ("training", f"{training.state}{place}"),
+            ("experiment", experiments.summary(told.experiment)),
             ("last error", plain(told.last_error) if told.last_error else UNKNOWN),
         ],
     )

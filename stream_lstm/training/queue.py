@@ -6,8 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from stream_lstm.candles.series import SeriesKey
-from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 
 STACK: Final = 8
 """Series that one process fits together at most."""
@@ -32,10 +31,11 @@ class _Waiting:
 class TrainingQueue:
     """The trainings that wait. What was asked for before a partition was dropped is not wanted any more.
 
+    >>> from stream_lstm.candles.series import SeriesKey
     >>> queue = TrainingQueue()
     >>> eth, btc = SeriesKey("binance", "ETH", "1h"), SeriesKey("binance", "BTC", "1h")
-    >>> queue.put(TrainingRequest(eth, 0, "expired", due_ms=5))
-    >>> queue.put(TrainingRequest(btc, 0, "no model", due_ms=9))
+    >>> queue.put(TrainingRequest(eth, 0, "expired", due_ms=5, model_type="lstm"))
+    >>> queue.put(TrainingRequest(btc, 0, "no model", due_ms=9, model_type="lstm"))
     >>> [asked.request.series.symbol for asked in queue.stack(slots=1)]
     ['BTC', 'ETH']
     """
@@ -43,7 +43,7 @@ class TrainingQueue:
     def __init__(self) -> None:
         self._heap: list[_Waiting] = []
         self._losses: Counter[Hashable] = Counter()
-        self._failures: defaultdict[Hashable, Counter[SeriesKey]] = defaultdict(Counter)
+        self._failures: defaultdict[Hashable, Counter[Seat]] = defaultdict(Counter)
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -62,14 +62,14 @@ class TrainingQueue:
         """Whether its partition has not been dropped since it was asked for."""
         return asked.losses == self._losses[asked.request.partition]
 
-    def place(self, series: SeriesKey) -> int | None:
+    def place(self, seat: Seat) -> int | None:
         """How many trainings come before that of a series; None if it does not wait."""
-        waiting = (one.asked.request.series for one in sorted(self._heap))
-        return next((at for at, waits in enumerate(waiting) if waits == series), None)
+        waiting = (one.asked.request.seat for one in sorted(self._heap))
+        return next((at for at, waits in enumerate(waiting) if waits == seat), None)
 
-    def has_failed(self, series: SeriesKey) -> bool:
+    def has_failed(self, seat: Seat) -> bool:
         """Whether the last training of a series has failed."""
-        return any(series in failures for failures in self._failures.values())
+        return any(seat in failures for failures in self._failures.values())
 
     def drop(self, partition: Hashable) -> None:
         """Forget the trainings of a partition, those too that have been taken."""
@@ -81,24 +81,27 @@ class TrainingQueue:
     def stack(self, slots: int) -> list[Asked]:
         """Take what is most needed, leaving the other slots their share; at least one must wait.
 
+        All are of one model type.
         Who has failed is taken alone: it may be the one that has cost its mates their process.
         """
         share = min(STACK, -(-len(self._heap) // slots))
         taken = [heapq.heappop(self._heap).asked]
-        while len(taken) < share and not self._has_failed(taken[0], self._heap[0].asked):
+        while len(taken) < share and self._goes_with(taken[0], self._heap[0].asked):
             taken.append(heapq.heappop(self._heap).asked)
         return taken
 
     def failed(self, asked: Asked) -> float:
         """Note a failure; how long to wait before the next attempt, in seconds."""
         failures = self._failures[asked.request.partition]
-        failures[asked.request.series] += 1
+        failures[asked.request.seat] += 1
         first, longest = _BACK_OFF
-        return float(min(first * 2 ** (failures[asked.request.series] - 1), longest))
+        return float(min(first * 2 ** (failures[asked.request.seat] - 1), longest))
 
     def succeeded(self, asked: Asked) -> None:
         """Forget the failures of a series."""
-        self._failures[asked.request.partition].pop(asked.request.series, None)
+        self._failures[asked.request.partition].pop(asked.request.seat, None)
 
-    def _has_failed(self, *asked: Asked) -> bool:
-        return any(one.request.series in self._failures[one.request.partition] for one in asked)
+    def _goes_with(self, *asked: Asked) -> bool:
+        if len({one.request.model_type for one in asked}) > 1:
+            return False
+        return not any(one.request.seat in self._failures[one.request.partition] for one in asked)

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import ModelError, TrainingFailed
-from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
@@ -58,7 +58,6 @@ Job = tuple[Asked, TrainingSet]
 class TrainerConfig:
     """How trainings run."""
 
-    model_type: str
     store_url: str
     processes: int = 1
     timeout_s: float = 120.0
@@ -92,8 +91,8 @@ class Trainer:
         self._snapshot = snapshot
         self._queue = TrainingQueue()
         self._finished: list[tuple[Asked, Trained]] = []
-        self._running: Counter[SeriesKey] = Counter()
-        self.last_errors: dict[SeriesKey, str] = {}
+        self._running: Counter[Seat] = Counter()
+        self.last_errors: dict[Seat, str] = {}
         """Why the last training of a series failed, where it did."""
         self._work = asyncio.Event()
         self._slots: list[asyncio.Task[None]] = []
@@ -142,13 +141,13 @@ class Trainer:
         """Trainings that wait or run."""
         return len(self._queue) + self._running.total()
 
-    def state(self, series: SeriesKey) -> TrainingState:
+    def state(self, seat: Seat) -> TrainingState:
         """What is done about the next model of a series."""
-        if series in self._running:
+        if seat in self._running:
             return TrainingState("running", 0)
-        if (place := self._queue.place(series)) is not None:
+        if (place := self._queue.place(seat)) is not None:
             return TrainingState("queued", place + self._running.total())
-        return TrainingState("waits to try again" if self._queue.has_failed(series) else "idle")
+        return TrainingState("waits to try again" if self._queue.has_failed(seat) else "idle")
 
     @property
     def backlog_seconds(self) -> float:
@@ -177,13 +176,13 @@ class Trainer:
 
     async def _train(self, slot: int, jobs: list[Job]) -> None:
         """One stack, to its end."""
-        series = [asked.request.series for asked, _ in jobs]
-        self._running.update(series)
+        seats = [asked.request.seat for asked, _ in jobs]
+        self._running.update(seats)
         began = time.monotonic()
         try:
             results = await self._results(slot, jobs)
         finally:
-            self._running -= Counter(series)
+            self._running -= Counter(seats)
         self._note_duration((time.monotonic() - began) / len(jobs))
         for (asked, _), result in zip(jobs, results, strict=True):
             self._end(asked, result)
@@ -195,7 +194,8 @@ class Trainer:
         try:
             process = await self._process(slot)
             async with asyncio.timeout(limit_s * len(jobs)):
-                return await self._aside(process.fit, self.config.model_type, [data for _, data in jobs])
+                model_type = jobs[0][0].request.model_type  # that of the whole stack
+                return await self._aside(process.fit, model_type, [data for _, data in jobs])
         except TimeoutError:
             told = f"no result within {limit_s:g} s per series (training.timeout)"
         except (TrainingFailed, OSError) as error:
@@ -244,9 +244,9 @@ class Trainer:
             except ModelError as damaged:
                 error = str(damaged)
         if error is None:
-            self.last_errors.pop(asked.request.series, None)
+            self.last_errors.pop(asked.request.seat, None)
         else:
-            self.last_errors[asked.request.series] = error
+            self.last_errors[asked.request.seat] = error
         trained = Trained(asked.request, model, result.path, result.milliseconds, error, result.hopeless)
         self._finished.append((asked, trained))
         if error is None:

@@ -17,7 +17,7 @@ from stream_lstm.registry.models import ModelStore
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
 from stream_lstm.streaming.assembly import connection_of
-from stream_lstm.streaming.changes import KINDS, TRAINED, Change, Position
+from stream_lstm.streaming.changes import CONCLUDED, KINDS, TRAINED, Change, Position
 from stream_lstm.streaming.facts import Fact, by_partition, read_facts
 from stream_lstm.verification.compare import Comparison, Difference, Place, Verdict
 from stream_lstm.verification.messages import COMPARED, Message, difference, message_of
@@ -174,7 +174,7 @@ class _Judging:
         def load(fact: Fact) -> Change:
             trained = fact.kind == TRAINED
             model = from_safetensors(store.load(str(fact.body.get("path")))) if trained else None
-            return Change(Position(fact.offset, fact.candles), fact.series, fact.kind, model)
+            return Change(Position(fact.offset, fact.candles), fact.series, fact.kind, model, fact.body)
 
         return {
             place: [await asyncio.to_thread(load, fact) for fact in found if fact.kind in self._given]
@@ -212,8 +212,11 @@ class _Judging:
 
     @property
     def _given(self) -> frozenset[str]:
-        """Facts that the oracle is given: it makes its own models where they answer without delay."""
-        return KINDS - {TRAINED} if self._barrier else KINDS
+        """Facts that the oracle is given: it decides experiments itself.
+
+        And it makes its own models where they answer without delay.
+        """
+        return KINDS - CONCLUDED - {TRAINED} if self._barrier else KINDS - CONCLUDED
 
     @property
     def _barrier(self) -> bool:

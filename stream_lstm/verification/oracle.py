@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from stream_lstm.candles.formats import NO_PIN, Pin
-from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.forecasting.outputs import Outputs, Seat, TrainingRequest
 from stream_lstm.kafka.records import KafkaRecord, Record, TopicPartition
 from stream_lstm.models.files import from_safetensors, to_safetensors
 from stream_lstm.models.model import Model
@@ -62,21 +61,22 @@ class Oracle:
             yield from self._encoder.outputs(said.get(self._partition.place, Outputs()))
             if self._partition.barrier:
                 for request in taken.requests:
-                    yield from self._train(request.series)
+                    yield from self._train(request)
 
-    def _train(self, key: SeriesKey) -> Iterator[Record]:
+    def _train(self, request: TrainingRequest) -> Iterator[Record]:
         """Train what is due and install it: the next candle is answered by it."""
-        data = self._engine.training_set(key)
-        outcome = fit_each(self._engine.config.model, [data])[0] if data is not None else None
+        data = self._engine.training_set(request.series)
+        outcome = fit_each(request.model_type, [data])[0] if data is not None else None
         if outcome is None or isinstance(outcome, TrainingFailed):
-            self._engine.give_up(key)
-            self._partition.give_up(key)
+            self._engine.give_up(request.seat)
+            self._partition.give_up(request.seat)
             return
         model = from_safetensors(to_safetensors(outcome.trained_in(0)))
-        yield self._fact(key, model)
-        self._partition.install(key, model)
+        yield self._fact(request.seat, model)
+        self._partition.install(request.seat, model)
 
-    def _fact(self, key: SeriesKey, model: Model) -> Record:
+    def _fact(self, seat: Seat, model: Model) -> Record:
+        key = seat.series
         series, at = self._engine.series(key), self._partition.position
         assert series is not None
         assert series.last is not None
@@ -89,6 +89,8 @@ class Oracle:
             "expiresAt": self._engine.expiry_of(series, model),
             "dataPoints": model.metadata.data_points,
         }
+        if seat.role == "challenger":
+            body["role"] = "challenger"
         fact = Fact(
             kind=TRAINED,
             series=key,

@@ -22,6 +22,7 @@ from stream_lstm.errors import BadCandle, CommandRefused
 from stream_lstm.forecasting.outputs import Event, Outputs, Prediction, Score
 from stream_lstm.kafka import topics
 from stream_lstm.kafka.records import Record
+from stream_lstm.streaming.changes import Position
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.partition import Cause
@@ -175,7 +176,7 @@ def test_channels_are_the_topics_that_are_made() -> None:
 def said() -> list[tuple[str, Record]]:
     """What a worker writes, by the name of its message."""
     encoder = Encoder("stream-lstm", "worker-0")
-    cause = Cause(0.0, [("traceparent", b"00-abc-def-01")])
+    cause = Cause(0.0, [("traceparent", b"00-abc-def-01")], ("candles", 0), Position(0, 0))
     prediction, score = EXAMPLES["prediction"].payload, EXAMPLES["score"].payload
     warming = EXAMPLES["event.series.warming_up"].payload
     trained = EXAMPLES["event.model.trained"].payload

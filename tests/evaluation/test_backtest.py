@@ -181,7 +181,7 @@ def test_what_is_recorded_is_what_the_live_engine_would_have_said() -> None:
             for prediction in outputs.predictions:
                 point = prediction.body["predictions"][-1]
                 said[prediction.horizon].append([prediction.body["asOf"], *(point[name] for name in PRICES)])
-        if admitted.request is not None:
+        if admitted.requests:
             data = engine.training_set(candle.series)
             assert data is not None
             engine.install(candle.series, fit("har", [data])[0])

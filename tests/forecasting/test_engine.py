@@ -95,7 +95,7 @@ def test_the_same_candle_again_is_a_duplicate_and_an_old_unknown_one_is_late() -
     made = engine()
     rows = candles(count=120)
     feed(made, rows[5:])
-    assert made.admit(P, rows[-1], None, live=True) == Admitted("duplicate", None)
+    assert made.admit(P, rows[-1], None, live=True) == Admitted("duplicate", [])
     assert made.admit(P, rows[50], None, live=True).outcome == "duplicate"
     assert made.admit(P, rows[0], None, live=True).outcome == "late"
     assert made.advance(0) == {}
@@ -233,24 +233,24 @@ def test_a_gap_of_any_length_is_filled_for_markets_that_print_no_empty_bar() -> 
 def test_a_model_is_asked_for_once_as_soon_as_there_is_enough_history() -> None:
     made = engine(model="har")
     rows = candles(count=105)
-    requests = [made.admit(P, row, None, live=True).request for row in rows]
-    asked = [request for request in requests if request is not None]
-    assert [requests.index(one) for one in asked] == [99]
-    assert asked[0].need == "no model"
-    assert asked[0].due_ms == rows[99].close_ms
+    requests = [made.admit(P, row, None, live=True).requests for row in rows]
+    assert [at for at, some in enumerate(requests) if some] == [99]
+    (asked,) = requests[99]
+    assert asked.need == "no model"
+    assert asked.due_ms == rows[99].close_ms
 
 
 def test_a_silent_replay_asks_for_no_training() -> None:
     made = engine(model="har")
     rows = candles(count=105)
-    assert all(made.admit(P, row, None, live=False).request is None for row in rows[:104])
-    assert made.admit(P, rows[104], None, live=True).request is not None
+    assert not any(made.admit(P, row, None, live=False).requests for row in rows[:104])
+    assert made.admit(P, rows[104], None, live=True).requests
 
 
 def test_no_training_before_the_shortest_horizon_can_be_learned() -> None:
     made = engine(model="har", horizons=("12h",))
     rows = candles(count=245)
-    requests = [made.admit(P, row, None, live=True).request is not None for row in rows]
+    requests = [bool(made.admit(P, row, None, live=True).requests) for row in rows]
     assert requests.index(True) == 239
 
 
@@ -286,16 +286,15 @@ def test_an_expired_model_goes_on_answering_and_is_labelled_stale_until_its_succ
     feed(made, rows[:120])
     with_model(made, rows)
     for row in rows[120:124]:
-        assert made.admit(P, row, None, live=True).request is None
+        assert not made.admit(P, row, None, live=True).requests
     fresh = made.advance(0)[P].predictions
     assert not any(one.body["modelInfo"]["stale"] for one in fresh)
-    request = made.admit(P, rows[124], None, live=True).request
-    assert request is not None
+    (request,) = made.admit(P, rows[124], None, live=True).requests
     assert (request.need, request.due_ms) == ("expired", rows[119].close_ms + 5 * HOUR)
     said = made.advance(0)[P]
     assert [event.type for event in said.events] == ["model.expired"]
     assert all(one.body["modelInfo"]["stale"] for one in said.predictions)
-    assert made.admit(P, rows[125], None, live=True).request is None  # asked already
+    assert not made.admit(P, rows[125], None, live=True).requests  # asked already
     again = made.advance(0)[P]
     assert again.events == []
     assert all(one.body["modelInfo"]["stale"] for one in again.predictions)

@@ -99,7 +99,7 @@ def test_a_series_whose_model_is_missing_is_answered_without_and_asks_for_one() 
     state = made.export(P)
     other = engine(history_candles=600)
     other.restore(P, state, {})
-    assert other.admit(P, rests[0][0], None, live=True).request is not None
+    assert other.admit(P, rests[0][0], None, live=True).requests
     said = other.advance(0)[P]
     assert {one.model_type for one in said.predictions} == {"hybrid"}
 

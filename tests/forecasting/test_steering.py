@@ -7,7 +7,7 @@ import pytest
 
 from stream_lstm.contracts.prediction import Prediction
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.forecasting.outputs import Outputs, Seat
 from stream_lstm.models.registry import fit
 from tests.forecasting.fed_engine import HOUR, P, bodies, candles, engine, feed, moved
 
@@ -124,38 +124,36 @@ def test_a_paused_series_asks_for_no_training() -> None:
     feed(made, ROWS[:90])
     made.pause(KEY, True)
 
-    assert made.request(KEY) is None
-    assert not any(made.admit(P, row, None, live=True).request for row in ROWS[90:130])
+    assert not made.requests(KEY)
+    assert not any(made.admit(P, row, None, live=True).requests for row in ROWS[90:130])
     made.advance(0)
     made.pause(KEY, False)
-    assert made.request(KEY) is not None
+    assert made.requests(KEY)
 
 
 def test_a_retraining_is_asked_for_once_and_done_with_the_next_model() -> None:
     made, _ = fed()
-    assert made.request(KEY) is None
+    assert not made.requests(KEY)
     made.retrain(KEY)
-    request = made.request(KEY)
+    (request,) = made.requests(KEY)
 
-    assert request is not None
     assert request.need == "asked for"
-    assert made.request(KEY) is None
+    assert not made.requests(KEY)
     with_model(made)
-    assert made.request(KEY) is None
+    assert not made.requests(KEY)
 
 
 def test_without_its_model_the_hybrid_answers_and_the_next_candle_makes_a_training_due() -> None:
     made, said = fed()
     assert told(said.predictions)[0]["modelInfo"]["modelType"] == "har"
     made.remove_model(KEY)
-    assert made.request(KEY) is None, "the same candles would make the same model"
+    assert not made.requests(KEY), "the same candles would make the same model"
     after = feed(made, ROWS[600:601])
 
     info = told(after.predictions)[0]["modelInfo"]
     assert (info["modelType"], info["modelId"], info["expiresAt"]) == ("hybrid", None, None)
-    made.give_up(KEY)
-    request = made.request(KEY)
-    assert request is not None
+    made.give_up(Seat(KEY))
+    (request,) = made.requests(KEY)
     assert request.need == "no model"
 
 
@@ -171,9 +169,8 @@ def test_what_was_asked_of_a_series_survives_its_export() -> None:
 
     assert not feed(other, ROWS[600:601]).predictions
     other.pause(KEY, False)
-    other.give_up(KEY)
-    request = other.request(KEY)
-    assert request is not None
+    other.give_up(Seat(KEY))
+    (request,) = other.requests(KEY)
     assert request.need == "asked for"
 
 
@@ -192,7 +189,7 @@ def test_unknown_series_are_not_steered() -> None:
     made, nobody = engine(), KEY._replace(symbol="NONE")
 
     assert not any([made.pause(nobody, True), made.retrain(nobody), made.remove_model(nobody)])
-    assert made.request(nobody) is None
+    assert not made.requests(nobody)
 
 
 def test_the_regimes_of_the_past_end_with_the_one_that_is_said() -> None:

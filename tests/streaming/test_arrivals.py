@@ -12,7 +12,7 @@ from stream_lstm.candles.synthetic import market
 from stream_lstm.errors import PartitionLost
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 from stream_lstm.kafka.records import Record
 from stream_lstm.models.registry import fit
 from stream_lstm.observability.metrics import Metrics
@@ -61,7 +61,7 @@ class Scene:
     discarded: list[str]
 
     def trained(self, error: str | None = None, place: object = PLACE, *, hopeless: bool = False) -> Trained:
-        request = TrainingRequest(KEY, place, "no model", 0)  # type: ignore[arg-type]
+        request = TrainingRequest(KEY, place, "no model", 0, "har")  # type: ignore[arg-type]
         if error is not None:
             return Trained(request, None, None, 5, error, hopeless)
         data = self.engine.training_set(KEY)
@@ -120,7 +120,7 @@ async def test_if_the_fact_may_not_be_in_the_log_the_partition_is_restored(scene
 
 
 async def test_a_failed_training_is_told_and_lets_the_partition_go_on(scene: Scene) -> None:
-    scene.partition.waiting.add(KEY)
+    scene.partition.waiting.add(Seat(KEY))
     assert await scene.arrivals.take([scene.trained("too flat", hopeless=True)]) == []
     assert scene.partition.waiting == set()
     event = orjson.loads(scene.log.soon[0].value or b"")
@@ -129,9 +129,9 @@ async def test_a_failed_training_is_told_and_lets_the_partition_go_on(scene: Sce
 
 
 async def test_a_training_whose_process_was_killed_goes_on_holding_its_partition(scene: Scene) -> None:
-    scene.partition.waiting.add(KEY)
+    scene.partition.waiting.add(Seat(KEY))
     assert await scene.arrivals.take([scene.trained("the training process ended")]) == []
-    assert scene.partition.waiting == {KEY}
+    assert scene.partition.waiting == {Seat(KEY)}
     assert orjson.loads(scene.log.soon[0].value or b"")["type"] == "model.training_failed"
     await scene.arrivals.take([scene.trained()])
     assert scene.partition.waiting == set()
@@ -141,7 +141,7 @@ async def test_a_series_that_was_too_young_may_ask_again_and_is_no_failure(scene
     series = scene.engine.series(KEY)
     assert series is not None
     assert series.requested
-    scene.partition.waiting.add(KEY)
+    scene.partition.waiting.add(Seat(KEY))
     await scene.arrivals.take([scene.trained(TOO_YOUNG)])
     assert not series.requested
     assert scene.partition.waiting == set()
@@ -152,7 +152,7 @@ async def test_a_series_that_was_too_young_may_ask_again_and_is_no_failure(scene
 async def test_a_series_that_has_moved_to_another_partition_holds_its_first_one_no_longer(
     scene: Scene,
 ) -> None:
-    scene.partition.waiting.add(KEY)
+    scene.partition.waiting.add(Seat(KEY))
     trained = scene.trained()
     last = scene.engine.series(KEY)
     assert last is not None
@@ -166,9 +166,9 @@ async def test_a_series_that_has_moved_to_another_partition_holds_its_first_one_
 
 
 async def test_a_training_from_before_the_partition_was_lost_ends_no_later_wait(scene: Scene) -> None:
-    scene.partition.waiting.add(KEY)
+    scene.partition.waiting.add(Seat(KEY))
     await scene.arrivals.take([scene.trained(DROPPED)])
-    assert scene.partition.waiting == {KEY}
+    assert scene.partition.waiting == {Seat(KEY)}
     assert scene.log.soon == []
     assert scene.count("dropped") == 1
 

@@ -14,6 +14,7 @@ from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.kafka.records import Record
+from stream_lstm.streaming.changes import Position
 from stream_lstm.streaming.encoding import STATE_HEADER, Encoder
 from stream_lstm.streaming.facts import Fact, parse
 from stream_lstm.streaming.partition import Cause
@@ -29,7 +30,7 @@ def said() -> Outputs:
     engine, whole = Engine(EngineConfig(model="hybrid")), Outputs()
     open_ms, bars = market(["BTC"], step_ms=HOUR, start_ms=10**9 * HOUR // HOUR, candles=130, seed=1)["BTC"]
     for at, row in zip(open_ms.tolist(), bars.tolist(), strict=True):
-        engine.admit("p", Closed(KEY, HOUR, at, *row), Cause(0.0, TRACE), live=True)
+        engine.admit("p", Closed(KEY, HOUR, at, *row), Cause(0.0, TRACE, ("p", 0), Position(0, 0)), live=True)
         outputs = engine.advance(1_700_000_000_123).get("p", Outputs())
         whole.predictions += outputs.predictions
         whole.scores += outputs.scores

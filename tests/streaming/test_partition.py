@@ -15,7 +15,7 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.forecasting.outputs import Outputs, Seat
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit
 from stream_lstm.streaming.changes import TRAINED, Change, Position
@@ -185,12 +185,12 @@ def test_a_barrier_holds_the_partition_until_the_model_is_installed() -> None:
     partition.feed(rows, 0.0)
     said, turns = drain(partition, engine)
     assert [request.series for turn in turns for request in turn.requests] == [KEY]
-    assert partition.waiting == {KEY}
+    assert partition.waiting == {Seat(KEY)}
     assert partition.next_offset == 100
     data = engine.training_set(KEY)
     assert data is not None
     assert data.trained_at == rows[99].timestamp
-    partition.install(KEY, fit("naive", [data])[0])
+    partition.install(Seat(KEY), fit("naive", [data])[0])
     more, _ = drain(partition, engine)
     assert {one.body["asOf"] for one in said.predictions} == {rows[99].timestamp}
     assert {one.model_type for one in more.predictions} == {"naive"}
@@ -201,7 +201,7 @@ def test_a_failed_training_lets_the_partition_go_on() -> None:
     partition, engine = opened(model="har", barrier=True)
     partition.feed(records(130), 0.0)
     drain(partition, engine)
-    partition.give_up(KEY)
+    partition.give_up(Seat(KEY))
     said, turns = drain(partition, engine)
     assert len(said.predictions) == 30 * 2
     assert not any(turn.requests for turn in turns)

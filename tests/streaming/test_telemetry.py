@@ -13,6 +13,7 @@ from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs, TrainingRequest
 from stream_lstm.observability.metrics import Metrics
+from stream_lstm.streaming.changes import Position
 from stream_lstm.streaming.partition import Cause, Taken
 from stream_lstm.streaming.telemetry import Telemetry
 from stream_lstm.training.trainer import Trained
@@ -45,7 +46,7 @@ def an_engine(candles: int) -> tuple[Engine, list[Outputs]]:
     engine, said = Engine(EngineConfig(model="hybrid")), []
     open_ms, bars = market(["BTC"], step_ms=HOUR, start_ms=0, candles=candles, seed=1)["BTC"]
     for at, row in zip(open_ms.tolist(), bars.tolist(), strict=True):
-        cause = Cause(time.monotonic() - 0.004, ())
+        cause = Cause(time.monotonic() - 0.004, (), ("p", 0), Position(0, 0))
         engine.admit("p", Closed(KEY, HOUR, at, *row), cause, live=True)
         said += engine.advance(0).values()
     return engine, said
@@ -147,7 +148,7 @@ def test_every_queue_has_a_length(metrics: Metrics, telemetry: Telemetry) -> Non
 
 
 def test_trainings_turns_and_restorations(metrics: Metrics, telemetry: Telemetry) -> None:
-    trained = Trained(TrainingRequest(KEY, "p", "expired", 0), None, None, 250, None)
+    trained = Trained(TrainingRequest(KEY, "p", "expired", 0, "lstm"), None, None, 250, None)
     telemetry.trained(trained, "trained")
     telemetry.trained(trained, "failed")
     telemetry.turned(0.004)

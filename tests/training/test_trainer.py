@@ -17,7 +17,7 @@ import pytest
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
 from stream_lstm.features import FeatureSet
-from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 from stream_lstm.models.training_set import TrainingSet
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.training.trainer import DROPPED, TOO_YOUNG, Trained, Trainer, TrainerConfig
@@ -46,8 +46,16 @@ def training_set(symbol: str, candles: int = 140) -> TrainingSet:
     )
 
 
-def request(symbol: str, need: str = "expired", due_ms: int = 0, place: object = PLACE) -> TrainingRequest:
-    return TrainingRequest(key(symbol), place, need, due_ms)  # type: ignore[arg-type]
+def request(
+    symbol: str,
+    need: str = "expired",
+    due_ms: int = 0,
+    place: object = PLACE,
+    *,
+    model_type: str = "har",
+    role: str = "champion",
+) -> TrainingRequest:
+    return TrainingRequest(key(symbol), place, need, due_ms, model_type, role)  # type: ignore[arg-type]
 
 
 def endless(symbol: str) -> TrainingSet:
@@ -59,7 +67,7 @@ def endless(symbol: str) -> TrainingSet:
 async def trainer(
     folder: Path, sets: Callable[[SeriesKey], TrainingSet | None] | None = None, **options: object
 ) -> AsyncIterator[Trainer]:
-    chosen = {"model_type": "har", "store_url": folder.as_uri(), "nice": 0, **options}
+    chosen = {"store_url": folder.as_uri(), "nice": 0, **options}
     running = Trainer(TrainerConfig(**chosen), sets or (lambda series: training_set(series.symbol)))  # type: ignore[arg-type]
     running.start()
     try:
@@ -122,8 +130,8 @@ async def test_a_killed_process_is_replaced_and_the_training_tried_again(tmp_pat
     def sets(series: SeriesKey) -> TrainingSet | None:
         return endless(series.symbol) if slow else training_set(series.symbol)
 
-    async with trainer(tmp_path, sets, model_type="lstm") as running:
-        running.submit(request("BTC"))
+    async with trainer(tmp_path, sets) as running:
+        running.submit(request("BTC", model_type="lstm"))
         async with asyncio.timeout(20):
             while not children():  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.01)
@@ -138,12 +146,23 @@ async def test_a_killed_process_is_replaced_and_the_training_tried_again(tmp_pat
 
 
 async def test_a_training_that_takes_too_long_is_killed(tmp_path: Path) -> None:
-    async with trainer(tmp_path, lambda series: endless(series.symbol), model_type="lstm", timeout_s=0.2) as (
-        running
-    ):
-        running.submit(request("BTC"))
+    async with trainer(tmp_path, lambda series: endless(series.symbol), timeout_s=0.2) as running:
+        running.submit(request("BTC", model_type="lstm"))
         (failed,) = await ended(running)
         assert failed.error == "no result within 0.2 s per series (training.timeout)"
+
+
+async def test_a_champion_and_its_challenger_are_trained_each_as_its_own_type(tmp_path: Path) -> None:
+    async with trainer(tmp_path) as running:
+        running.submit(request("BTC", model_type="har"))
+        running.submit(request("BTC", model_type="naive", role="challenger"))
+        assert running.state(Seat(key("BTC"), "challenger")).place == 1
+        made = {one.request.role: one for one in await ended(running, 2)}
+    assert {role: one.model.model_type for role, one in made.items() if one.model is not None} == {
+        "champion": "har",
+        "challenger": "naive",
+    }
+    assert made["champion"].path != made["challenger"].path
 
 
 async def test_a_series_that_cannot_be_fitted_spares_its_mates(tmp_path: Path) -> None:

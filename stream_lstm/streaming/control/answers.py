@@ -15,8 +15,10 @@ from stream_lstm.contracts.reply import Code
 from stream_lstm.contracts.wire import length_ms
 from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import Seat
 from stream_lstm.forecasting.series import Series
 from stream_lstm.streaming.control.roles import Roles
+from stream_lstm.streaming.control.trials import rows_of
 from stream_lstm.training.trainer import Trainer
 
 Data = dict[str, Any]
@@ -115,8 +117,9 @@ class Answers:
             "horizons": [horizon.name for horizon in series.horizons],
             "paused": series.paused,
             "model": _live_model(series),
-            "training": self.trainer.state(series.key)._asdict(),
-            "lastError": self.trainer.last_errors.get(series.key),
+            "training": self.trainer.state(Seat(series.key))._asdict(),
+            "experiment": next(iter(rows_of(self.engine, series)), None),
+            "lastError": self.trainer.last_errors.get(Seat(series.key)),
         }
 
     def model_stats(self, series: Series, stored: Data) -> Data:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
-from stream_lstm.contracts.command import DELETES, Command, Unreadable
+from stream_lstm.contracts.command import DELETES, EXPERIMENTS, Command, Unreadable
 from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.series import Series
 from stream_lstm.kafka.records import TopicPartition
@@ -27,6 +27,7 @@ from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.control.steering import Steering
 from stream_lstm.streaming.control.take_over import TakeOver
+from stream_lstm.streaming.control.trials import Trials
 from stream_lstm.streaming.ends import abandonable
 
 _LAST_WORD_MS: Final = 2_000
@@ -46,6 +47,7 @@ class Commands:
     answers: Answers
     steering: Steering
     deletions: Deletions
+    trials: Trials
     take_over: TakeOver
     catalog: Catalog
     grace_s: float
@@ -67,7 +69,8 @@ class Commands:
     async def take(self) -> Collection[TopicPartition]:
         """Answer what can be answered now; the partitions that must be restored."""
         now, now_ms = time.monotonic(), int(time.time() * 1000)
-        arrived, replied = self.inbox.take()
+        arrived, replied, heard = self.inbox.take()
+        self.trials.hear(heard)
         for one in arrived:
             self.desk.arrive(one, now, now_ms)
         for reply in replied:
@@ -81,6 +84,7 @@ class Commands:
             self._forgotten_at = now
             self.desk.forget(now_ms)
             self.deletions.forget((), self.desk.pending)
+            self.trials.forget((), self.desk.pending)
             self.steering.forget(now - (REMEMBERED + 1) * self.desk.ttl_ms / 1000)
         return lost
 
@@ -93,12 +97,16 @@ class Commands:
         places = list(places)
         self.roles.forget(places)
         self.deletions.forget(places, self.desk.pending)
+        self.trials.forget(places, self.desk.pending)
 
     def _look(self, one: Pending, now: float, now_ms: int) -> None:
         """Do what this worker has to do about a command."""
         command = one.command
-        if isinstance(command, Command) and command.command in DELETES and now_ms <= one.expires_ms:
-            self.deletions.let_go(one)
+        if isinstance(command, Command) and now_ms <= one.expires_ms:
+            if command.command in DELETES:
+                self.deletions.let_go(one)
+            elif command.is_of_many:
+                self.trials.take_part(one)
         if one.works:
             return
         if isinstance(command, Unreadable):
@@ -114,6 +122,9 @@ class Commands:
         elif command.command == "list-models":
             if self.roles.leads():
                 self.outbox.answer_beside(one, self._list(one))
+        elif command.is_of_many:
+            if self.roles.leads():
+                self.outbox.answer_beside(one, self.trials.lead(one))
         else:
             self._look_at_series(one, command, now, now_ms)
 
@@ -146,6 +157,8 @@ class Commands:
                 self.outbox.reply(one, self.answers.describe(series))
             elif command.command == "model-stats":
                 self.outbox.answer_beside(one, self._stats(one, command, series.key))
+            elif command.command in EXPERIMENTS:
+                self.trials.steer(one, command, series)
             else:
                 self.steering.steer(one, command, series)
         except CommandRefused as refused:
@@ -176,10 +189,12 @@ class Commands:
         self.outbox.reply(one, {"models": rows, "count": len(rows)})
 
     async def _stats(self, one: Pending, command: Command, key: SeriesKey | None) -> None:
-        stored = await abandonable(partial(listing.row, self.catalog, key))
+        series = self.roles.series(key) if key is not None else None
+        model = series.model if series is not None else None
+        answering = None if model is None else model.model_id
+        stored = await abandonable(partial(listing.row, self.catalog, key, answering))
         if stored is None:
             raise CommandRefused("MODEL_NOT_FOUND", f"No model found for {command.symbol}")
-        series = self.roles.series(key) if key is not None else None
         data = stored if series is None else self.answers.model_stats(series, stored)
         self.outbox.reply(one, data | {"age": int(time.time() * 1000) - stored["trainedAt"]})
 

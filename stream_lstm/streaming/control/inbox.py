@@ -9,12 +9,14 @@ from typing import Any, Final, NamedTuple
 import orjson
 from aiokafka import ConsumerRecord
 
+from stream_lstm.candles.series import SeriesKey
 from stream_lstm.contracts.command import Command, Unreadable, parse
 from stream_lstm.contracts.reply import REJECTED, REPLY
 from stream_lstm.errors import StreamLstmError
 from stream_lstm.kafka.connection import KafkaConnection
 from stream_lstm.kafka.tail import Tail
 from stream_lstm.kafka.topics import CONTROL, MODEL_EVENTS, TopicNames
+from stream_lstm.streaming.changes import STARTED, STOPPED
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,9 @@ _START_SECONDS: Final = 60.0
 _MOST: Final = 10_000
 """Records that have not been taken above which no more are read."""
 _MARKS: Final = (REPLY.encode(), REJECTED.encode())
+TOLD: Final = "experiments.told"
+_PARTS: Final = frozenset({STARTED, STOPPED, TOLD})
+_MARK_OF_PARTS: Final = b'"experiment'
 
 
 class Arrived(NamedTuple):
@@ -35,6 +40,15 @@ class Arrived(NamedTuple):
     command: Command | Unreadable
     at_ms: int
     """Timestamp of the record, epoch ms."""
+
+
+class Heard(NamedTuple):
+    """What a worker says that it has done for its part of a command."""
+
+    command_id: str
+    kind: str
+    series: SeriesKey | None
+    data: dict[str, Any]
 
 
 class Replied(NamedTuple):
@@ -62,6 +76,7 @@ class Inbox:
         self._on_news = on_news
         self._arrived: list[Arrived] = []
         self._replied: list[Replied] = []
+        self._heard: list[Heard] = []
         self._wanted = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -78,12 +93,13 @@ class Inbox:
     @property
     def waiting(self) -> int:
         """Records that have been read and not taken."""
-        return len(self._arrived) + len(self._replied)
+        return len(self._arrived) + len(self._replied) + len(self._heard)
 
-    def take(self) -> tuple[list[Arrived], list[Replied]]:
+    def take(self) -> tuple[list[Arrived], list[Replied], list[Heard]]:
         """What has come since the last call."""
-        arrived, replied, self._arrived, self._replied = self._arrived, self._replied, [], []
-        return arrived, replied
+        taken = self._arrived, self._replied, self._heard
+        self._arrived, self._replied, self._heard = [], [], []
+        return taken
 
     def has_read(self, until: float) -> bool:
         """Whether all that was written before `until`, by `time.monotonic`, is read; else sees to it."""
@@ -125,7 +141,7 @@ class Inbox:
                 if fence is not None and all(positions[place] >= end for place, end in fence[1].items()):
                     self.synced, fence = fence[0], None
                     self._on_news()
-                if self._arrived or self._replied:
+                if self.waiting:
                     self._on_news()
 
     def _note(self, logical: str, record: ConsumerRecord) -> None:
@@ -134,6 +150,8 @@ class Inbox:
             self._arrived.append(_arrived(record))
         elif (replied := _replied(record.value)) is not None:
             self._replied.append(replied)
+        elif (heard := _heard(record.value)) is not None:
+            self._heard.append(heard)
 
 
 def _arrived(record: ConsumerRecord) -> Arrived:
@@ -154,5 +172,20 @@ def _replied(value: bytes | None) -> Replied | None:
             return None
         key, _, page = str(told["id"]).rpartition("/")
         return Replied(key, str(told["workerId"]), int(told["pages"]), int(page))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _heard(value: bytes | None) -> Heard | None:
+    if value is None or _MARK_OF_PARTS not in value:
+        return None
+    try:
+        told = orjson.loads(value)
+        if told["type"] not in _PARTS:
+            return None
+        series = (
+            None if told["type"] == TOLD else SeriesKey(told["exchange"], told["symbol"], told["interval"])
+        )
+        return Heard(str(told["data"]["commandId"]), told["type"], series, dict(told["data"]))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None

@@ -12,11 +12,16 @@ def rows(catalog: Catalog) -> list[dict[str, Any]]:
     return [_row(one) for one in newest]
 
 
-def row(catalog: Catalog, series: SeriesKey | None) -> dict[str, Any] | None:
-    """The newest model of a series; None if it has none. Blocks; raises `StoreError`."""
+def row(catalog: Catalog, series: SeriesKey | None, answering: str | None = None) -> dict[str, Any] | None:
+    """The model of a series that is `answering`, by its id; else its newest; None if it has none.
+
+    Blocks; raises `StoreError`.
+    """
     if series is None:
         return None
-    return next((_row(one) for one in catalog.newest(str(series))), None)
+    found = catalog.models(str(series))
+    chosen = next((one for one in found if one.stored.model_id == answering), None)
+    return _row(chosen or found[0]) if found else None
 
 
 def _row(one: Listed) -> dict[str, Any]:

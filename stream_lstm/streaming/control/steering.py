@@ -10,9 +10,10 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.contracts.command import Command
 from stream_lstm.errors import CommandRefused, PartitionLost
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.outputs import Seat
 from stream_lstm.forecasting.series import Series
 from stream_lstm.kafka.records import Record, TopicPartition
-from stream_lstm.streaming.changes import DELETED, PAUSED, RESUMED, RETRAIN, Change
+from stream_lstm.streaming.changes import DELETED, PAUSED, RESUMED, RETRAIN, STARTED, STOPPED, Change
 from stream_lstm.streaming.control.desk import Pending
 from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
@@ -30,6 +31,10 @@ class _Wish(NamedTuple):
     one: Pending
     series: Series
     kind: str
+    body: dict[str, Any]
+    """What its fact says beside the command's id."""
+    answers: bool
+    """Whether the command is answered when it has come true: else somebody else does."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,11 +65,27 @@ class Steering:
         if done or holds:
             self._answer(one, series, kind, asked=done)
         else:
-            self._wish(_Wish(one, series, kind))
+            self.wish(one, series, kind, {}, answers=True)
 
     def delete(self, one: Pending, series: Series) -> None:
-        """Wish a model away."""
-        self._wish(_Wish(one, series, DELETED))
+        """Wish a model away; answered when its files are gone too."""
+        known = {} if series.model is None else {"modelId": series.model.model_id}
+        self.wish(one, series, DELETED, known)
+
+    def wish(
+        self, one: Pending, series: Series, kind: str, body: dict[str, Any], *, answers: bool = False
+    ) -> None:
+        """Have a fact said; what it waits for is seen to first, and the wish must be made again then."""
+        place = self.roles.place(series)
+        if not self.roles.partitions[place].waiting:
+            self._wishes[place].append(_Wish(one, series, kind, body, answers))
+
+    def answer_experiment(self, one: Pending, series: Series) -> None:
+        """Answer that an experiment on a series was started or stopped."""
+        experiments = self.engine.experiments
+        told = experiments.report(series) or experiments.last_ended(series) or {}
+        data = {"experimentId": told.get("experimentId"), "challenger": told.get("challenger")}
+        self.outbox.reply(one, data | {"series": [series.key._asdict()], "count": 1})
 
     def has_done(self, one: Pending, series: Series) -> bool:
         """Whether the effect of a command on a series was in the log when it was restored."""
@@ -92,25 +113,20 @@ class Steering:
             log.error("restoring: %s", error)
             lost = error.partitions
         for place in wishes.keys() - lost:
-            for one, series, kind in wishes[place]:
-                request = partitions[place].change(Change(partitions[place].position, series.key, kind))
-                if request is not None:
+            for one, series, kind, body, answers in wishes[place]:
+                change = Change(partitions[place].position, series.key, kind, body=body)
+                for request in partitions[place].change(change):
                     self.trainer.submit(request)
-                if kind != DELETED:  # a deletion is answered when the files are gone too
+                if answers:
                     self._answer(one, series, kind, asked=True)
         return lost
-
-    def _wish(self, wish: _Wish) -> None:
-        place = self.roles.place(wish.series)
-        if not self.roles.partitions[place].waiting:  # else once the model that it waits for is there
-            self._wishes[place].append(wish)
 
     def _check_trainable(self, series: Series) -> None:
         config = self.engine.config
         needed = max(config.warm_up, 20 * series.steps[0]) if series.steps else 0
         if series.paused:
             raise CommandRefused("RETRAIN_FAILED", f"{series.name} is paused: resume it first")
-        if config.model == "hybrid" or not series.steps:
+        if series.model_type == "hybrid" or not series.steps:
             raise CommandRefused("RETRAIN_FAILED", f"{series.name} is answered without a model: see `model`")
         if series.count < needed:
             told = (
@@ -119,9 +135,12 @@ class Steering:
             raise CommandRefused("RETRAIN_FAILED", told)
 
     def _answer(self, one: Pending, series: Series, kind: str, *, asked: bool) -> None:
+        if kind in (STARTED, STOPPED):
+            self.answer_experiment(one, series)
+            return
         data = series.key._asdict()
         if kind == RETRAIN:
-            data |= {"queued": asked, "place": self.trainer.state(series.key).place or 0}
+            data |= {"queued": asked, "place": self.trainer.state(Seat(series.key)).place or 0}
         else:
             data |= {"paused": kind == PAUSED}
         self.outbox.reply(one, data)
@@ -129,9 +148,6 @@ class Steering:
     def _fact(self, wish: _Wish, place: TopicPartition) -> Record:
         at, series = self.roles.partitions[place].position, wish.series
         assert series.last is not None
-        body: dict[str, Any] = {"commandId": wish.one.key}
-        if wish.kind == DELETED and series.model is not None:
-            body["modelId"] = series.model.model_id
         fact = Fact(
             kind=wish.kind,
             series=series.key,
@@ -139,6 +155,6 @@ class Steering:
             partition=place[1],
             offset=at.offset,
             candles=at.candles,
-            body=body,
+            body={"commandId": wish.one.key, **wish.body},
         )
         return self.outbox.encoder.fact(fact, series.last.close_ms)

@@ -1,0 +1,56 @@
+"""Model types that are better, equal or worse by construction: `har` whose widths are blurred by noise."""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from stream_lstm.models import har
+from stream_lstm.models.live import LiveModels, ModelType
+from stream_lstm.models.market_view import BankForecast, Index, MarketView
+from stream_lstm.models.model import Model
+from stream_lstm.models.training_set import TrainingSet
+
+
+class _Blurred:
+    """`har`, its log scale off by a normal error of deviation `amount` that nobody can foresee."""
+
+    def __init__(self, inner: LiveModels, amount: float, seed: int) -> None:
+        self._inner, self._amount, self._seed = inner, amount, seed
+
+    def grow(self, slots: int) -> None:
+        self._inner.grow(slots)
+
+    def put(self, slot: int, model: Model) -> None:
+        self._inner.put(slot, model)
+
+    def forecast(self, slots: Index, view: MarketView) -> BankForecast:
+        answer = self._inner.forecast(slots, view)
+        bits = np.ascontiguousarray(view.closes[:, -1]).view(np.uint64)
+        noise = np.array([np.random.default_rng([self._seed, int(one)]).standard_normal() for one in bits])
+        return replace(answer, log_scale=answer.log_scale + self._amount * noise[:, None])
+
+
+def blurred(name: str, amount: float, seed: int = 0) -> ModelType:
+    """A type of that name; its models are those of `har`."""
+
+    def fit(sets: list[TrainingSet]) -> list[Model]:
+        def named(model: Model) -> Model:
+            told = replace(
+                model.metadata, model_type=name, config=model.metadata.config | {"modelType": name}
+            )
+            return replace(model, model_type=name, metadata=told)
+
+        return [named(one) if isinstance(one, Model) else one for one in har.TYPE.fit(sets)]
+
+    return ModelType(name, fit, lambda heads: _Blurred(har.TYPE.live(heads), amount, seed))  # type: ignore[arg-type]
+
+
+TYPES: Final = {
+    one.name: one
+    for one in (
+        blurred("sharp", 0.0),
+        blurred("blurred", 0.5, seed=1),
+        blurred("blurred too", 0.5, seed=2),
+    )
+}

@@ -1,0 +1,63 @@
+"""When the next model of a series is due, and what it is trained on."""
+
+import zlib
+
+from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.forecasting.series import Series
+from stream_lstm.models.model import Model
+from stream_lstm.models.training_set import CANDLES_PER_STEP, TrainingSet
+
+UNTRAINED: str = "hybrid"
+"""The model type that answers without a training."""
+
+
+def expiry_of(config: EngineConfig, series: Series, model: Model) -> int:
+    """Stream time at which a model of the series is to be replaced, epoch ms."""
+    share = zlib.crc32(series.name.encode()) / 2**32
+    lifetime_ms = config.expiry_ms * (1 + config.expiry_jitter * share)
+    return model.metadata.trained_at + int(lifetime_ms)
+
+
+def has_enough(config: EngineConfig, series: Series) -> bool:
+    """Whether a series has the candles and a horizon that a model could learn."""
+    if not series.steps:
+        return False
+    return series.count >= max(config.warm_up, CANDLES_PER_STEP * series.steps[0])
+
+
+def request_of(config: EngineConfig, series: Series, now_ms: int) -> TrainingRequest | None:
+    """Ask for the training of what answers a series, once: without a model, or with one that has expired."""
+    expires = series.expires_ms
+    if expires is not None and now_ms < expires and not series.retrain:
+        return None
+    if series.requested or series.paused or series.model_type == UNTRAINED:
+        return None
+    if not has_enough(config, series):
+        return None
+    if series.deleted_ms is not None and now_ms <= series.deleted_ms:
+        return None
+    series.requested = True
+    if series.retrain:
+        return TrainingRequest(series.key, series.partition, "asked for", now_ms, series.model_type)
+    if expires is None:
+        return TrainingRequest(series.key, series.partition, "no model", now_ms, series.model_type)
+    return TrainingRequest(series.key, series.partition, "expired", expires, series.model_type)
+
+
+def training_set(config: EngineConfig, series: Series) -> TrainingSet | None:
+    """A copy of what the next model of a series is trained on; None if it is too young."""
+    if series.last is None or not has_enough(config, series):
+        return None
+    history = series.history
+    return TrainingSet(
+        series=series.name,
+        step_ms=series.step_ms,
+        candles=history.candles(),
+        open_ms=series.first_open_ms + history.steps() * series.step_ms,
+        synthetic=history.synthetic(),
+        state=history.blocks[0].state,
+        reference=series.reference,
+        horizons=series.steps,
+        seed=zlib.crc32(f"{series.name}:{config.seed}".encode()),
+    )
