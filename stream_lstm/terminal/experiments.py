@@ -8,7 +8,7 @@ from rich.text import Text
 from stream_lstm.contracts.experiment import ExperimentList, ExperimentRow, ExperimentSeries
 from stream_lstm.contracts.wire import OfSeries
 from stream_lstm.terminal.figures import UNKNOWN, plain
-from stream_lstm.terminal.tables import plain_table
+from stream_lstm.terminal.rows import plain_table
 
 _FAINT: Final = "dim"
 _COLOURS: Final = {"promoted": "green", "rejected": "red", "failed": "red", "running": "bold"}
