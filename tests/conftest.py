@@ -6,11 +6,15 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from hypothesis import settings
 
 from stream_lstm.errors import EmbeddedKafkaError
 from stream_lstm.kafka.connection import Deadline, KafkaConnection
 from stream_lstm.kafka.embedded import EmbeddedKafka
 from stream_lstm.kafka.log_reader import LogReader
+
+settings.register_profile("patient", deadline=None)  # a loaded machine is no fault of the code
+settings.load_profile("patient")
 
 CreateTopic = Callable[..., Awaitable[str]]
 Produce = Callable[..., Awaitable[None]]

@@ -166,7 +166,7 @@ DATA = small()
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_changed_byte_or_a_cut_is_found(at: int, flip: int, cut: bool) -> None:
     bad = DATA[:at] if cut else DATA[:at] + bytes([DATA[at] ^ flip]) + DATA[at + 1 :]
     with pytest.raises(CheckpointUnusable):

@@ -43,7 +43,7 @@ def live(
     return Features(*(np.stack(field) for field in zip(*rows, strict=True)))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.sampled_from([60_000, 900_000, HOUR, 4 * HOUR, 24 * HOUR]), min_size=1, max_size=17),
     st.integers(0, 1000),

@@ -87,7 +87,7 @@ def test_beyond_the_last_scores_the_tail_is_pareto_and_goes_on_growing() -> None
     assert np.median(tail.exponent) == pytest.approx(1 / 3, abs=0.06)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0, 1e6), max_size=200), st.sampled_from([1, 24]))
 def test_quantiles_rise_and_invert_the_probability_whatever_came(scores: list[float], steps: int) -> None:
     made, places = calibrators(steps=steps)

@@ -67,7 +67,7 @@ def test_every_interval_is_answered_at_all_its_horizons(model: str, interval: st
         assert read.valid_until == read.as_of + INTERVALS[interval]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     st.sampled_from(["har", "lstm", "hybrid", "naive", "classic"]),
     st.sampled_from(["1h", "4h", "15m"]),

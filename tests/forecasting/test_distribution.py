@@ -42,7 +42,7 @@ everything = given(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @everything
 def test_quantiles_bounds_and_direction_are_of_one_distribution(
     location: float, log_scale: list[float], scores: list[float]

@@ -29,7 +29,6 @@ TOKEN: Final = "planted"
 AS_DESCRIBED: Final = [response_schema_conformance, status_code_conformance]
 THOROUGH: Final = settings(
     max_examples=60,
-    deadline=None,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
     derandomize=True,

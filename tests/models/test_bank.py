@@ -109,7 +109,7 @@ def test_the_border_of_a_chunk_leaves_no_trace(bank: Bank, alone: list[bytes], c
         assert bits(bank.forecast(rows, MARKET.take(rows))) == alone[first : first + count]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=ROWS, unique=True))
 def test_any_rows_in_any_order_say_what_they_say_alone(
     bank: Bank, alone: list[bytes], chosen: list[int]

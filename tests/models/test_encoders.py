@@ -94,7 +94,7 @@ def test_the_gradient_of_every_block_is_that_of_finite_differences(name: str, la
 
 
 @NETWORKS
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(shape=SHAPES, seed=st.integers(0, 1_000))
 def test_the_gradient_is_exact_whatever_the_shape(name: str, shape: Shape, seed: int) -> None:
     assert_exact(network_of(name, shape, seed), seed)
@@ -199,7 +199,7 @@ def layer_of(shape: Shape, asking: int, seed: int = 0) -> tuple[TransformerLayer
 
 
 @given(step=st.integers(0, WIDE.steps - 1), seed=st.integers(0, 100))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_a_layer_says_at_a_step_does_not_depend_on_later_ones(step: int, seed: int) -> None:
     S, _, D, _, B, T = WIDE
     layer, _ = layer_of(WIDE, asking=T, seed=seed)

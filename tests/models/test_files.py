@@ -98,7 +98,7 @@ def saved(models: dict[str, Model]) -> dict[Format, bytes]:
 
 
 @BOTH
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(part=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), start=st.booleans())
 def test_a_flipped_bit_is_never_loaded_as_another_model(
     format: Format, part: float, bit: int, start: bool, saved: dict[Format, bytes], models: dict[str, Model]
@@ -114,7 +114,7 @@ def test_a_flipped_bit_is_never_loaded_as_another_model(
 
 
 @BOTH
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(part=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_is_refused(format: Format, part: float, saved: dict[Format, bytes]) -> None:
     data = saved[format]
@@ -130,7 +130,7 @@ def test_bytes_after_the_end_are_refused(format: Format, more: bytes, saved: dic
 
 
 @BOTH
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=200))
 def test_bytes_of_any_kind_are_refused(format: Format, data: bytes) -> None:
     with pytest.raises(ModelDamaged):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_lstm.candles import moments
@@ -128,7 +128,6 @@ def test_the_state_counted_from_the_topics_is_that_of_the_engine_and_a_lost_cand
     assert all((lacking.state(one) == one.state) == (symbol not in one.series) for one in predictions)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 5), st.integers(0, 30), st.integers(0, 3))
 def test_a_seed_is_a_plan_that_strikes_who_runs(seed: int, workers: int, kills: int, brokers: int) -> None:
     chaos = Chaos(workers=workers, kills=kills, broker_kills=brokers)
