@@ -451,7 +451,7 @@ async def test_what_differs_is_said_in_the_openapi_document(client: Client) -> N
     ):
         assert word in text or word == "malformed", word
     operations = [one for path in document["paths"].values() for one in path.values()]
-    assert len(operations) == 10
+    assert len(operations) == 12
     assert all("422" not in one["responses"] for one in operations)
     secured = {one["operationId"] for one in operations if one.get("security")}
-    assert len(secured) == 3
+    assert len(secured) == 5

@@ -80,7 +80,7 @@ def test_no_request_makes_it_fail_and_every_answer_is_as_described() -> None:
         case.call_and_validate(checks=[not_a_server_error, *AS_DESCRIBED])
 
     with served() as address:
-        assert every_case(address, check) == 10
+        assert every_case(address, check) == 12
 
 
 def test_every_failure_is_as_described() -> None:
@@ -90,4 +90,4 @@ def test_every_failure_is_as_described() -> None:
         case.validate_response(response, checks=AS_DESCRIBED)
 
     with served(any_answer, TOKEN) as address:
-        assert every_case(address, check) == 10
+        assert every_case(address, check) == 12

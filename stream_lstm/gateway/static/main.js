@@ -110,15 +110,16 @@ function draw() {
   byId("nothing").textContent = missing;
   byId("chart").hidden = missing !== "";
   byId("below").hidden = byId("key").hidden = missing !== "" || !detail?.fan;
-  if (missing || !detail || !ready) return;
+  if (missing || !detail) return;
   const shown = horizons ?? usual(detail);
   toggles(detail, shown);
-  const fan = past ?? detail.fan;
-  chart.draw(scene(detail, candles, past, shown, chart.width()), detail.stepMs, label(detail), fan?.asOf ?? null);
   byId("chart").setAttribute("aria-label", card.aloud(detail));
   byId("now").hidden = byId("newer").hidden = !past;
   byId("hint").hidden = past !== null;
   byId("caption").textContent = past ? since(past, shown) : said(detail, shown);
+  if (!ready) return; // what is said in words need not wait for plotly
+  const fan = past ?? detail.fan;
+  chart.draw(scene(detail, candles, past, shown, chart.width()), detail.stepMs, label(detail), fan?.asOf ?? null);
   if (!document.body.dataset.drawn) performance.mark("drawn");
   document.body.dataset.drawn = String(fan?.asOf ?? "");
 }
