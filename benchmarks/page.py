@@ -20,7 +20,7 @@ from typing import Any, Final
 import report
 from installation import HORIZONS, WARM_UP, Installation, installation, synthetic
 
-from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.kafka.bound_process import BoundProcess
 
 _CHROMIUM: Final = "/usr/bin/chromium"
 _SERIES: Final = 8

@@ -14,7 +14,9 @@ from stream_lstm.checkpoints.codec import Checkpoint, Origin, decode_tail, encod
 from stream_lstm.checkpoints.store import CheckpointStore
 from stream_lstm.errors import CheckpointUnusable, StoreError
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.partition_state import fingerprint
+from stream_lstm.forecasting.partition_state import challenger_ids, fingerprint
+from stream_lstm.forecasting.trial import Plan
+from stream_lstm.models.registry import fit
 from stream_lstm.registry.objects import Objects
 from tests.forecasting.fed_engine import bodies, candles, engine, feed, moved
 from tests.forecasting.test_partition_state import fitted
@@ -207,3 +209,41 @@ def test_names_cannot_leave_their_folder(tmp_path: Path) -> None:
     assert made_store.offsets(("../../x/y", 3)) == [5]
     assert all(tmp_path in path.parents for path in tmp_path.rglob("tail-*"))
     assert len(list(tmp_path.rglob("tail-*"))) == 1
+
+
+def test_an_experiment_is_saved_with_its_shadow_and_read_back(tmp_path: Path) -> None:
+    made = engine(model="naive")
+    rows = candles("AAA", count=300, seed=4)
+    go_on(made, rows[:200])
+    go_on(made, candles("BBB", count=130, seed=5))
+    champions = fitted(made, "naive")
+    key = rows[0].series
+    series, data = made.series(key), made.training_set(key)
+    assert series is not None
+    assert data is not None
+    made.experiments.start(series, Plan("e1", "har", 1e-9, 2_000))
+    challenger = fit("har", [data])[0]
+    made.experiments.install(series, challenger)
+    go_on(made, rows[200:260])
+    save(store(tmp_path), made, 300)
+    loaded = store(tmp_path).load(PLACE, 300)
+    assert challenger_ids(loaded.state) == {key: challenger.model_id}
+    other = engine(model="naive")
+    other.restore(PLACE, loaded.state, champions, {key: challenger})
+    assert go_on(made, rows[260:]) == go_on(other, rows[260:])
+    twin = other.series(key)
+    assert twin is not None
+    assert made.experiments.report(series) == other.experiments.report(twin)
+
+
+def test_a_checkpoint_from_before_there_were_experiments_is_read() -> None:
+    made = engine(model="har")
+    go_on(made, candles("AAA", count=130, seed=4))
+    tail = checkpoint(made, 130)
+    for told in tail.state.series:
+        del told["modelType"]
+    read = decode_tail(encode_tail(tail, {}), lambda name: [])
+    other = engine(model="har")
+    other.restore(PLACE, read.state, {})
+    assert [series.model_type for series in other.all_series()] == ["har"]
+    assert not len(other.experiments)

@@ -13,6 +13,33 @@ from stream_lstm.contracts.schemas import schemas
 from stream_lstm.streaming.facts import Fact, encode, parse
 
 SERIES = {"exchange": "binance", "symbol": "BTCUSDT", "interval": "1h"}
+PLAN: dict[str, Any] = {
+    "experimentId": "c81f02d4",
+    "challenger": "har",
+    "alpha": 0.05,
+    "maxCandles": 2_000,
+    "share": 0.1,
+}
+FIGURES: dict[str, Any] = {
+    "champion": "lstm",
+    "modelId": "90d1f6ab23ce",
+    "since": 1_728_125_999_999,
+    "candles": 2,
+    "horizons": [
+        {
+            "horizon": "1h",
+            "eBetter": 1.2,
+            "eWorse": 0.8,
+            "outcomes": 1,
+            "winkler": 0.02,
+            "challengerWinkler": 0.01,
+            "difference": 0.01,
+            "coverage": 1.0,
+            "challengerCoverage": 0.0,
+            "dieboldMariano": {"statistic": 2.9, "pValue": 0.004},
+        }
+    ],
+}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "model.trained": {"modelId": "4f2a", "path": "models/x/4f2a.safetensors"},
     "model.training_failed": {"error": "120 candles are too few", "retryInSeconds": 4.0},
@@ -21,6 +48,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "model.deleted": {"modelId": "4f2a", "commandId": "c-1"},
     "models.cleaned_up": {"deletedCount": 2, "maxAgeDays": 30.0, "commandId": "c-1"},
     "model.retrain_requested": {"commandId": "c-1"},
+    "experiment.started": {**PLAN, "commandId": "c-1"},
+    "experiment.stopped": {**PLAN, **FIGURES, "commandId": "c-1"},
+    "experiment.result": {**PLAN, **FIGURES, "outcome": "promoted"},
+    "experiments.told": {"commandId": "c-1", "experiments": []},
     "series.paused": {"commandId": "c-1"},
     "series.resumed": {"commandId": "c-1"},
     "series.split": {"topic": "candles", "partition": 2, "ownerTopic": "candles", "ownerPartition": 0},

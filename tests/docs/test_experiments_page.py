@@ -1,4 +1,4 @@
-"""The commands of docs/experiments.md are there, and its figures those that were measured."""
+"""The commands of docs/experiments.md are there, and its figures are those that were measured."""
 
 import json
 import re

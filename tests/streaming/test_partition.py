@@ -15,11 +15,13 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.forecasting.experiments import RESULT
 from stream_lstm.forecasting.outputs import Outputs, Seat
+from stream_lstm.forecasting.trial import Plan
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit
-from stream_lstm.streaming.changes import TRAINED, Change, Position
-from stream_lstm.streaming.partition import Partition, Taken
+from stream_lstm.streaming.changes import STARTED, TRAINED, Change, Position
+from stream_lstm.streaming.partition import Cause, Partition, Taken
 
 HOUR = 3_600_000
 START = 1_600_000_000_000 // HOUR * HOUR
@@ -312,3 +314,50 @@ def test_of_two_partitions_of_one_worker_the_second_takes_nothing_from_the_first
     assert partition.claimed(KEY, other.place)
     assert not other.claimed(KEY, other.place)
     assert engine.series(KEY) is None
+
+
+def tried_partition(live_from: int = 0) -> tuple[Partition, Engine]:
+    """A partition whose series, from candle 120 on, is answered by `har` with `naive` in its shadow."""
+    rows = records(400)
+    first, trainer = opened(model="har")
+    first.feed(rows[:120], 0.0)
+    drain(first, trainer)
+    data = trainer.training_set(KEY)
+    assert data is not None
+    body = Plan("e1", "naive", 0.5, 2_000).told()
+    changes = [
+        Change(Position(120, 0), KEY, TRAINED, fit("har", [data])[0]),
+        Change(Position(120, 0), KEY, STARTED, body=body),
+        Change(Position(120, 0), KEY, TRAINED, fit("naive", [data])[0], {"role": "challenger"}),
+    ]
+    return opened(model="har", changes=changes, live_from=live_from)
+
+
+def test_which_candles_share_a_turn_does_not_change_when_a_challenger_is_promoted() -> None:
+    lives = []
+    for limit in (1, 3, 10_000):
+        partition, engine = tried_partition()
+        partition.feed(records(400), 0.0)
+        said, _ = drain(partition, engine, limit)
+        (result,) = (event for event in said.events if event.type == RESULT)
+        assert isinstance(result.cause, Cause)
+        assert result.data["outcome"] == "promoted"
+        assert {one.model_type for one in said.predictions if one.as_of > result.at_ms} == {"naive"}
+        lives.append((told(said), result.data, result.cause.after))
+    assert lives[0] == lives[1] == lives[2]
+
+
+def test_a_replay_that_reads_the_result_comes_to_the_same_as_the_life_before() -> None:
+    rows = records(400)
+    live, engine = tried_partition()
+    live.feed(rows, 0.0)
+    said, _ = drain(live, engine)
+    (result,) = (event for event in said.events if event.type == RESULT)
+    assert isinstance(result.cause, Cause)
+    replayed, again = tried_partition(live_from=380)
+    replayed._changes.append(Change(result.cause.after, KEY, RESULT, body=result.data))
+    replayed.feed(rows, 0.0)
+    repeated, _ = drain(replayed, again)
+    assert not any(event.type == RESULT for event in repeated.events)
+    assert told(repeated) == [one for one in told(said) if one in set(told(repeated))]
+    assert len(repeated.predictions) == 20 * 2
