@@ -98,6 +98,12 @@ class Reader:
             said = (await asyncio.wait_for(process.stdout.read(), 60)).decode()
             assert await process.wait() == 0, f"{line}\n{said}"
 
+    def kill(self) -> None:
+        """Leave nothing behind, whatever has failed."""
+        for _, process in self._services:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
     async def _start(self, line: str) -> asyncio.subprocess.Process:
         pasted = line.replace("localhost:9092", self.servers)
         return await asyncio.create_subprocess_exec(
@@ -128,6 +134,7 @@ async def reader(private_kafka: EmbeddedKafka, tmp_path: Path) -> AsyncIterator[
     async with Standin() as exchange:
         reader = Reader(tmp_path, private_kafka.bootstrap_servers, exchange.url)
         yield reader
+        reader.kill()
 
 
 def python_of_the_readme() -> str:
