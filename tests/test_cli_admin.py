@@ -47,10 +47,14 @@ async def test_each_command_asks_and_shows(installation: Installation) -> None:
             stream_lstm(installation, "describe", "BTCUSDT"),
             stream_lstm(installation, "pause", "BTCUSDT"),
             stream_lstm(installation, "resume", "BTCUSDT", "--take-over"),
+            stream_lstm(installation, "experiments", "start", "har", "--symbol", "BTCUSDT"),
+            stream_lstm(installation, "experiments", "stop", "c81f02d4"),
+            stream_lstm(installation, "experiments", "list"),
         )
-    assert [(code, error) for code, _, error in shown] == [(0, "")] * 8
+    assert [(code, error) for code, _, error in shown] == [(0, "")] * 11
     words = ["2 models", "mean absolute error", "1 model deleted", "m-BTCUSDT", "queued, 0 before it"]
     words += ["8,760, of which 100 were needed", "paused", "speaks"]
+    words += ["har is tried on binance BTCUSDT 1h", "is stopped on", "running"]
     for (_, out, _), word in zip(shown, words, strict=True):
         assert word in out, out
     asked = {each.command: each for each in worker.asked}

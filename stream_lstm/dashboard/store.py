@@ -246,7 +246,7 @@ def _apply(state: SeriesState, event: Event) -> None:
             state.training = "a training was asked for"
         case contract.TrainingFailed():
             state.training = f"the last training failed: {said.error}"
-        case contract.ModelTrained():
+        case contract.ModelTrained() if said.role != "challenger":
             state.training = None
         case _:
             pass

@@ -17,6 +17,7 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.evaluation.references import forecaster
 from stream_lstm.evaluation.track import COVERAGES, Track
+from stream_lstm.forecasting import seats
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.horizons import Horizon, horizons_of
@@ -173,7 +174,7 @@ def _train(
         walked[key].fit_cpu_seconds += cpu_seconds / len(jobs)
         if isinstance(outcome, TrainingFailed):
             walked[key].failed_fits += 1
-            engine.give_up(Seat(key))
+            seats.give_up(engine, Seat(key))
         else:
             walked[key].fits += 1
             engine.install(key, outcome)

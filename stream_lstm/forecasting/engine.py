@@ -34,7 +34,7 @@ from stream_lstm.forecasting.experiments import Experiments
 from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
 from stream_lstm.forecasting.inquiry import Inquiry
-from stream_lstm.forecasting.outputs import Body, Event, Outputs, Seat, TrainingRequest
+from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
 from stream_lstm.forecasting.partition_state import PartitionState, described, last_candle, take_up
 from stream_lstm.forecasting.recorder import Recorder
 from stream_lstm.forecasting.series import Series
@@ -151,23 +151,6 @@ class Engine:
         series.answered_by(model, self.expiry_of(series, model))
         return True
 
-    def seat(self, seat: Seat, model: Model) -> bool:
-        """Let a model answer for a series, or forecast in its shadow; false if nobody is there for it."""
-        if seat.role == "champion":
-            return self.install(seat.series, model)
-        series = self._series.get(seat.series)
-        return series is not None and self.experiments.install(series, model)
-
-    def wants(self, seat: Seat, model_type: str | None = None) -> bool:
-        """Whether a training was asked for and is waited for, of that type if one is given."""
-        series = self._series.get(seat.series)
-        if series is None:
-            return False
-        if seat.role == "champion":
-            return series.requested and model_type in (None, series.model_type)
-        trial = self.experiments.of(series)
-        return trial is not None and trial.requested and model_type in (None, trial.plan.challenger)
-
     def remove_model(self, key: SeriesKey) -> bool:
         """Go on without a model until the next candle makes one due; false if the series is not here."""
         series = self._series.get(key)
@@ -214,14 +197,6 @@ class Engine:
         """The trainings that are due and not asked for: what silent candles have left, when they are over."""
         members = [series.key for series in self._series.values() if series.partition == partition]
         return [request for key in members for request in self.requests(key)]
-
-    def give_up(self, seat: Seat) -> None:
-        """Forget that a training was asked for: it is asked for again when it is due."""
-        series = self._series.get(seat.series)
-        if series is not None and seat.role == "challenger":
-            self.experiments.give_up(series)
-        elif series is not None:
-            series.requested = False
 
     def forget(self, key: SeriesKey) -> None:
         """Forget a series, and its candles that were admitted and not worked on."""

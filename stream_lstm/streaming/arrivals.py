@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stream_lstm.errors import PartitionLost
+from stream_lstm.forecasting import seats
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.kafka.records import Record, TopicPartition
 from stream_lstm.models.model import Model
@@ -83,7 +84,7 @@ class Arrivals:
         series = self.engine.series(request.series)
         if trained.error == DROPPED or series is None:
             return None
-        if not self.engine.wants(request.seat, request.model_type):
+        if not seats.is_wanted(self.engine, request.seat, request.model_type):
             return None
         for place, partition in self.partitions.items():
             if series.partition == place == request.partition:
@@ -137,9 +138,9 @@ class Arrivals:
         if (
             series is not None
             and series.partition == place
-            and self.engine.wants(seat, trained.request.model_type)
+            and seats.is_wanted(self.engine, seat, trained.request.model_type)
         ):
-            self.engine.give_up(seat)
+            seats.give_up(self.engine, seat)
 
     def _failed(self, trained: Trained, partition: Partition) -> None:
         """Tell it and go on with the model that there is.
@@ -150,7 +151,7 @@ class Arrivals:
         seat = trained.request.seat
         if trained.hopeless:
             partition.give_up(seat)
-            self.engine.give_up(seat)
+            seats.give_up(self.engine, seat)
         self.telemetry.trained(trained, "failed")
         event = self.encoder.own("model.training_failed", {"error": trained.error}, series=seat.series)
         self.publisher.publish_soon([event])

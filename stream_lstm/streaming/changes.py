@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from stream_lstm.candles.series import SeriesKey
+from stream_lstm.forecasting import seats
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.experiments import RESULT
 from stream_lstm.forecasting.outputs import Role, Seat
@@ -57,7 +58,7 @@ def apply(engine: Engine, change: Change) -> bool:
     """Let a change take effect now; false if the engine does not know the series."""
     if change.kind == TRAINED:
         assert change.model is not None
-        return engine.seat(change.seat, change.model)
+        return seats.install(engine, change.seat, change.model)
     if change.kind == DELETED:
         return engine.remove_model(change.series)
     if change.kind == RETRAIN:

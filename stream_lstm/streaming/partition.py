@@ -19,6 +19,7 @@ from stream_lstm.candles.formats import NO_PIN, Pin
 from stream_lstm.candles.series import Closed, SeriesKey, Update
 from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import BadCandle
+from stream_lstm.forecasting import seats
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 from stream_lstm.kafka.records import KafkaRecord, TopicPartition
@@ -202,12 +203,12 @@ class Partition:
     def install(self, seat: Seat, model: Model) -> None:
         """Let a model take its seat from the present position on."""
         self.waiting.discard(seat)
-        self._engine.seat(seat, model)
+        seats.install(self._engine, seat, model)
 
     def change(self, change: Change) -> list[TrainingRequest]:
         """Let a change of a live series take effect here; gives the trainings that it makes due."""
         apply(self._engine, change)
-        self.waiting -= {seat for seat in self.waiting if not self._engine.wants(seat)}
+        self.waiting -= {seat for seat in self.waiting if not seats.is_wanted(self._engine, seat)}
         requests = self._engine.requests(change.series)
         if self.barrier:
             self.waiting.update(request.seat for request in requests)

@@ -86,6 +86,7 @@ def models_of(
 ) -> list[Fact]:
     """The models of a checkpoint, as facts, but for those that are deleted since."""
     deleted = {fact.series for fact in applied if fact.kind == DELETED}
+    whose = {"role": role} if role == "challenger" else {}
     return [
         Fact(
             kind=TRAINED,
@@ -93,7 +94,7 @@ def models_of(
             topic=place[0],
             partition=place[1],
             offset=0,
-            body={"path": path_of(str(series), model_id), "role": role},
+            body={"path": path_of(str(series), model_id)} | whose,
         )
         for series, model_id in answering.items()
         if series not in deleted

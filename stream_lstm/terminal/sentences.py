@@ -7,6 +7,7 @@ import orjson
 
 from stream_lstm.contracts import event as contract
 from stream_lstm.contracts.event import Event
+from stream_lstm.contracts.experiment import ExperimentFigures, ExperimentStarted, ExperimentsTold
 from stream_lstm.terminal.figures import duration, moment, plain
 
 
@@ -30,7 +31,8 @@ def sentence(event: Event) -> str:
 def _trained(said: contract.ModelTrained) -> str:
     points = "" if said.data_points is None else f" on {said.data_points:,} candles"
     took = "" if said.training_duration is None else f" in {said.training_duration / 1000:.2f} s"
-    return f"trained {said.model_type or 'a model'}{points}{took}"
+    whom = " as a challenger" if said.role == "challenger" else ""
+    return f"trained {said.model_type or 'a model'}{whom}{points}{took}"
 
 
 def _failed(said: contract.TrainingFailed) -> str:
@@ -53,6 +55,22 @@ def _deleted(said: contract.ModelDeleted) -> str:
 def _cleaned_up(said: contract.ModelsCleanedUp) -> str:
     count = said.deleted_count
     return f"{count:,} model{'s' * (count != 1)} older than {said.max_age_days:g} days deleted"
+
+
+def _started(said: ExperimentStarted) -> str:
+    return f"experiment {said.experiment_id}: {said.challenger} is tried, alpha {said.alpha:g}"
+
+
+def _ended(said: ExperimentFigures, outcome: str) -> str:
+    tried = f"experiment {said.experiment_id}: {said.challenger} {outcome} after {said.candles:,} candles"
+    if not said.horizons:
+        return tried
+    first = said.horizons[0]
+    return f"{tried}, evidence {first.e_better:.3g} better, {first.e_worse:.3g} worse at {first.horizon}"
+
+
+def _told(said: ExperimentsTold) -> str:
+    return f"a worker has {len(said.experiments):,} experiments, running or ended"
 
 
 def _split(said: contract.SeriesSplit) -> str:
@@ -107,6 +125,10 @@ _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     "model.deleted": _deleted,
     "models.cleaned_up": _cleaned_up,
     "model.retrain_requested": lambda said: "a training was asked for",
+    "experiment.started": _started,
+    "experiment.stopped": lambda said: _ended(said, "stopped"),
+    "experiment.result": lambda said: _ended(said, said.outcome),
+    "experiments.told": _told,
     "series.paused": lambda said: "paused: learns on and says nothing",
     "series.resumed": lambda said: "resumed",
     "series.split": _split,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from stream_lstm.candles.formats import NO_PIN, Pin
 from stream_lstm.errors import TrainingFailed
+from stream_lstm.forecasting import seats
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs, Seat, TrainingRequest
@@ -68,7 +69,7 @@ class Oracle:
         data = self._engine.training_set(request.series)
         outcome = fit_each(request.model_type, [data])[0] if data is not None else None
         if outcome is None or isinstance(outcome, TrainingFailed):
-            self._engine.give_up(request.seat)
+            seats.give_up(self._engine, request.seat)
             self._partition.give_up(request.seat)
             return
         model = from_safetensors(to_safetensors(outcome.trained_in(0)))

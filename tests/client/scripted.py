@@ -150,6 +150,35 @@ DESCRIPTION: Body = {
     },
     "training": {"state": "queued", "place": 3},
     "lastError": None,
+    "experiment": None,
+}
+TRIED: Body = {"experimentId": "c81f02d4", "challenger": "har", "series": [SERIES], "count": 1}
+EXPERIMENT: Body = {
+    **SERIES,
+    "experimentId": "c81f02d4",
+    "challenger": "har",
+    "alpha": 0.05,
+    "maxCandles": 2_000,
+    "share": None,
+    "champion": "lstm",
+    "modelId": "m-har",
+    "since": AS_OF,
+    "candles": 412,
+    "outcome": "running",
+    "horizons": [
+        {
+            "horizon": "1h",
+            "eBetter": 7.25,
+            "eWorse": 0.031,
+            "outcomes": 411,
+            "winkler": 0.02,
+            "challengerWinkler": 0.019,
+            "difference": 0.001,
+            "coverage": 0.95,
+            "challengerCoverage": 0.949,
+            "dieboldMariano": {"statistic": 2.1, "pValue": 0.036},
+        }
+    ],
 }
 ANSWERS: dict[str, Body] = {
     "predict": prediction(),
@@ -162,6 +191,9 @@ ANSWERS: dict[str, Body] = {
     "pause": {**SERIES, "paused": True},
     "resume": {**SERIES, "paused": False},
     "describe": DESCRIPTION,
+    "start-experiment": TRIED,
+    "stop-experiment": TRIED,
+    "list-experiments": {"experiments": [EXPERIMENT], "count": 1},
 }
 """What a worker answers that has one series with a model."""
 

@@ -46,11 +46,15 @@ async def test_every_command_has_a_typed_result(installation: Installation, work
         assert (await admin.pause("BTCUSDT")).paused
         assert not (await admin.resume("BTCUSDT", take_over=True)).paused
         assert (await admin.describe("BTCUSDT")).training.place == 3
+        assert (await admin.start_experiment("har", share=0.5, alpha=0.01)).experiment_id == "c81f02d4"
+        assert (await admin.stop_experiment("c81f02d4")).count == 1
+        assert (await admin.list_experiments()).experiments[0].horizons[0].e_better == 7.25
     asked = {each.command: each for each in worker.asked}
     assert asked.keys() == ANSWERS.keys()
     assert len({each.command_id for each in worker.asked}) == len(worker.asked)
     assert all(each.expires_at == each.issued_at + 20_000 for each in worker.asked)
     assert (asked["regime"].lookback_days, asked["resume"].take_over) == (7, True)
+    assert (asked["start-experiment"].share, asked["start-experiment"].alpha) == (0.5, 0.01)
     assert worker.asked[0].confidence == 0.9
 
 

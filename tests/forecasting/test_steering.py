@@ -8,6 +8,7 @@ import pytest
 from stream_lstm.contracts.prediction import Prediction
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs, Seat
+from stream_lstm.forecasting.seats import give_up
 from stream_lstm.models.registry import fit
 from tests.forecasting.fed_engine import HOUR, P, bodies, candles, engine, feed, moved
 
@@ -152,7 +153,7 @@ def test_without_its_model_the_hybrid_answers_and_the_next_candle_makes_a_traini
 
     info = told(after.predictions)[0]["modelInfo"]
     assert (info["modelType"], info["modelId"], info["expiresAt"]) == ("hybrid", None, None)
-    made.give_up(Seat(KEY))
+    give_up(made, Seat(KEY))
     (request,) = made.requests(KEY)
     assert request.need == "no model"
 
@@ -169,7 +170,7 @@ def test_what_was_asked_of_a_series_survives_its_export() -> None:
 
     assert not feed(other, ROWS[600:601]).predictions
     other.pause(KEY, False)
-    other.give_up(Seat(KEY))
+    give_up(other, Seat(KEY))
     (request,) = other.requests(KEY)
     assert request.need == "asked for"
 

@@ -13,6 +13,7 @@ from stream_lstm.errors import PartitionLost
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Seat, TrainingRequest
+from stream_lstm.forecasting.trial import Plan
 from stream_lstm.kafka.records import Record
 from stream_lstm.models.registry import fit
 from stream_lstm.observability.metrics import Metrics
@@ -195,3 +196,24 @@ async def test_a_model_of_candles_whose_model_was_deleted_meanwhile_does_not_com
     assert series.model is None
     assert scene.discarded == ["models/a"]
     assert not scene.log.said
+
+
+async def test_a_challengers_fact_says_its_role_and_the_champion_stays(scene: Scene) -> None:
+    await scene.arrivals.take([scene.trained()])
+    series = scene.engine.series(KEY)
+    assert series is not None
+    champion = series.model
+    scene.engine.experiments.start(series, Plan("e1", "naive", 0.05, 2_000))
+    (request,) = scene.engine.requests(KEY)
+    data = scene.engine.training_set(KEY)
+    assert data is not None
+    trained = Trained(request, fit("naive", [data])[0], "models/b", 5, None)
+    series.model = None  # what the log of this scene wants to see
+    assert await scene.arrivals.take([trained]) == []
+    series.model = champion
+    assert orjson.loads(scene.log.said[-1].value or b"")["data"]["role"] == "challenger"
+    challenger = scene.engine.experiments.model(series)
+    assert challenger is not None
+    assert challenger.model_type == "naive"
+    assert await scene.arrivals.take([trained]) == []
+    assert len(scene.log.said) == 2, "nobody waits for it any more"

@@ -97,6 +97,46 @@ def test_a_wish_for_a_training_ends_with_the_next_model() -> None:
     assert kinds(needed([wish, fact(BTC, 6)], Position(10, 0), {})) == [("trained", 6)]
 
 
+def of_experiment(kind: str, offset: int, id: str = "e1", **body: Any) -> Fact:
+    return fact(BTC, offset, kind=f"experiment.{kind}", body={"experimentId": id, **body})
+
+
+def challengers(offset: int, model_id: str) -> Fact:
+    return fact(BTC, offset, body={"modelId": model_id, "role": "challenger"})
+
+
+def test_of_experiments_before_the_start_the_one_that_runs_is_begun_with_its_last_challenger() -> None:
+    facts = [
+        fact(BTC, 1, body={"modelId": "m1"}),
+        of_experiment("started", 2, "e0"),
+        challengers(3, "c0"),
+        of_experiment("stopped", 4, "e0"),
+        of_experiment("started", 5),
+        challengers(6, "c1"),
+        challengers(7, "c2"),
+    ]
+    assert kinds(needed(facts, Position(10, 0), {})) == [
+        ("trained", 1),
+        ("stopped", 4),
+        ("started", 5),
+        ("trained", 7),
+    ]
+
+
+def test_a_challenger_that_was_promoted_before_the_start_answers() -> None:
+    facts = [
+        fact(BTC, 1, body={"modelId": "m1"}),
+        of_experiment("started", 2),
+        challengers(3, "c1"),
+        of_experiment("result", 4, outcome="promoted", challenger="har"),
+    ]
+    model, result = needed(facts, Position(10, 0), {})
+    assert (model.body, result.offset) == ({"modelId": "c1", "role": "champion"}, 4)
+    later = of_experiment("result", 6, "e2", outcome="rejected", challenger="lstm")
+    assert kinds(needed([*facts, later], Position(10, 0), {}))[1:] == [("result", 4), ("result", 6)]
+    assert kinds(needed(facts, Position(10, 0), {BTC: "c1"})) == [("result", 4)], "the checkpoint has it"
+
+
 def test_a_model_that_was_deleted_before_the_start_is_not_installed() -> None:
     deleted = fact(BTC, 5, kind="model.deleted")
     assert needed([fact(BTC, 2), deleted], Position(10, 0), {}) == []

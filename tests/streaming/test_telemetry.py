@@ -11,7 +11,8 @@ from stream_lstm.candles.synthetic import market
 from stream_lstm.errors import BadCandle
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.forecasting.outputs import Outputs, TrainingRequest
+from stream_lstm.forecasting.experiments import RESULT
+from stream_lstm.forecasting.outputs import Event, Outputs, TrainingRequest
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.streaming.changes import Position
 from stream_lstm.streaming.partition import Cause, Taken
@@ -157,6 +158,13 @@ def test_trainings_turns_and_restorations(metrics: Metrics, telemetry: Telemetry
     assert value(metrics, "training_duration_seconds_sum") == 0.25
     assert value(metrics, "turn_cpu_seconds_count") == 1
     assert value(metrics, "consumer_restore_duration_seconds_count") == 1
+
+
+def test_experiments_are_counted_by_how_they_end(metrics: Metrics, telemetry: Telemetry) -> None:
+    assert value(metrics, "experiments_ended_total", outcome="rejected") == 0
+    result = Event(RESULT, KEY, 0, None, {"outcome": "promoted"})
+    telemetry.published([Outputs(events=[result])])
+    assert value(metrics, "experiments_ended_total", outcome="promoted") == 1
 
 
 def of_series(**labels: str) -> dict[str, str]:

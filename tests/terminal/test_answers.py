@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from stream_lstm.contracts.experiment import ExperimentList
 from stream_lstm.contracts.reply import Deleted, Description, ModelList, ModelStats, Paused, Retraining
-from stream_lstm.terminal import answers
-from tests.client.scripted import DELETED, DESCRIPTION, SERIES, STATS, model
+from stream_lstm.terminal import answers, experiments
+from tests.client.scripted import DELETED, DESCRIPTION, EXPERIMENT, SERIES, STATS, model
 
 
 def drawn(renderable: RenderableType) -> str:
@@ -67,3 +68,21 @@ def test_what_was_done_is_a_sentence() -> None:
     queued = Retraining.model_validate(SERIES | {"queued": False, "place": 2})
     assert "on its way already, 2 before it" in drawn(answers.retraining(queued))
     assert "says nothing" in drawn(answers.paused(Paused.model_validate(SERIES | {"paused": True})))
+
+
+def test_experiments_fit_into_eighty_columns() -> None:
+    ended = EXPERIMENT | {"outcome": "undecided", "candles": 2_000, "horizons": []}
+    told = ExperimentList.model_validate({"experiments": [EXPERIMENT, ended], "count": 2})
+    out = io.StringIO()
+    Console(file=out, width=80).print(experiments.listed(told))
+    lines = [line for line in out.getvalue().splitlines() if "BTCUSDT" in line]
+    assert lines[0].split() == [
+        *("c81f02d4", "binance", "BTCUSDT", "1h", "har", "running", "412", "7.25", "0.031", "+5.0%")
+    ]
+    assert lines[1].split()[-3:] == ["–", "–", "–"]
+    assert "There is no experiment" in drawn(experiments.listed(ExperimentList(count=0)))
+
+
+def test_a_description_tells_of_the_experiment() -> None:
+    text = drawn(answers.description(Description.model_validate(DESCRIPTION | {"experiment": EXPERIMENT})))
+    assert "har running, 412 candles, evidence 7.25 better, 0.031 worse (c81f02d4)" in text

@@ -7,6 +7,8 @@ from stream_lstm.terminal.sentences import sentence
 from tests.terminal.conftest import AS_OF, HOUR, event
 
 PLACE = {"topic": "candles", "partition": 3, "offset": 12345}
+PLAN = {"experimentId": "c81f02d4", "challenger": "har", "alpha": 0.05, "maxCandles": 2000}
+HORIZON = {"horizon": "1h", "eBetter": 20.41, "eWorse": 0.03, "outcomes": 1_411}
 SAID = [
     (
         "model.trained",
@@ -14,6 +16,28 @@ SAID = [
         "BTCUSDT 1h: trained lstm on 1,440 candles in 0.23 s",
     ),
     ("model.trained", {"modelId": "m", "path": "p"}, "BTCUSDT 1h: trained a model"),
+    (
+        "model.trained",
+        {"modelId": "m", "path": "p", "modelType": "har", "role": "challenger"},
+        "BTCUSDT 1h: trained har as a challenger",
+    ),
+    ("experiment.started", PLAN, "BTCUSDT 1h: experiment c81f02d4: har is tried, alpha 0.05"),
+    (
+        "experiment.result",
+        {**PLAN, "outcome": "promoted", "candles": 1_412, "horizons": [HORIZON]},
+        "BTCUSDT 1h: experiment c81f02d4: har promoted after 1,412 candles, evidence 20.4 better, "
+        "0.03 worse at 1h",
+    ),
+    (
+        "experiment.stopped",
+        {**PLAN, "candles": 3},
+        "BTCUSDT 1h: experiment c81f02d4: har stopped after 3 candles",
+    ),
+    (
+        "experiments.told",
+        {"commandId": "c", "experiments": []},
+        "BTCUSDT 1h: a worker has 0 experiments, running or ended",
+    ),
     (
         "model.training_failed",
         {"error": "loss is not finite", "retryInSeconds": 60},
