@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream_lstm.candles.series import Closed, SeriesKey
 from stream_lstm.features import FeatureSet
+from stream_lstm.forecasting import due
 from stream_lstm.forecasting.admission import (
     CORRECTIONS,
     SYNTHETIC,
@@ -29,10 +30,11 @@ from stream_lstm.forecasting.admission import (
 )
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.drift_watch import DRIFT
 from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
 from stream_lstm.forecasting.inquiry import Inquiry
-from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
+from stream_lstm.forecasting.outputs import Body, Event, Notice, Outputs, TrainingRequest
 from stream_lstm.forecasting.partition_state import PartitionState, described, last_candle, take_up
 from stream_lstm.forecasting.recorder import Recorder
 from stream_lstm.forecasting.series import Series
@@ -118,6 +120,11 @@ class Engine:
         kind = self._continue(series, candle, cause, live)
         return self._admit_next(series, candle, kind, cause, live, asks)
 
+    def must_advance(self, key: SeriesKey) -> bool:
+        """Whether a series has a candle to be worked on before its next: it may make a training due."""
+        series = self._series.get(key)
+        return self.config.drift.retrain and series is not None and series.placed > 0
+
     def advance(self, now_ms: int) -> dict[Hashable, Outputs]:
         """Do the work of all admitted candles; what is said, by partition. `now_ms` becomes `generatedAt`."""
         said: dict[Hashable, Outputs] = {}
@@ -146,8 +153,8 @@ class Engine:
             return False
         self._forecaster.install(series.row, model)
         series.model = model
-        series.expires_ms = self.expiry_of(series, model)
-        series.requested = series.retrain = series.said_expired = False
+        series.expires_ms = due.expiry_of(self.config, series, model)
+        series.requested = series.retrain = series.drifted = series.said_expired = False
         return True
 
     def remove_model(self, key: SeriesKey) -> bool:
@@ -157,7 +164,7 @@ class Engine:
             return False
         self._forecaster.remove(series.row)
         series.model = series.expires_ms = None
-        series.requested = series.said_expired = False
+        series.requested = series.drifted = series.said_expired = False
         series.deleted_ms = series.last.close_ms if series.last is not None else None
         return True
 
@@ -179,14 +186,12 @@ class Engine:
 
     def expiry_of(self, series: Series, model: Model) -> int:
         """Stream time at which a model of the series is to be replaced, epoch ms."""
-        share = zlib.crc32(series.name.encode()) / 2**32
-        lifetime_ms = self.config.expiry_ms * (1 + self.config.expiry_jitter * share)
-        return model.metadata.trained_at + int(lifetime_ms)
+        return due.expiry_of(self.config, series, model)
 
     def training_set(self, key: SeriesKey) -> TrainingSet | None:
         """A copy of what the series' next model is trained on; None if it is not here or too young."""
         series = self._series.get(key)
-        if series is None or series.last is None or not self._trainable(series):
+        if series is None or series.last is None or not due.trainable(self.config, series):
             return None
         history = series.history
         return TrainingSet(
@@ -204,12 +209,16 @@ class Engine:
     def request(self, key: SeriesKey) -> TrainingRequest | None:
         """The training that is due for a series and not asked for."""
         series = self._series.get(key)
-        return self._request(series, series.last.close_ms) if series is not None and series.last else None
+        return (
+            due.request(self.config, series, series.last.close_ms)
+            if series is not None and series.last
+            else None
+        )
 
     def requests(self, partition: Hashable) -> list[TrainingRequest]:
         """The trainings that are due and not asked for: what silent candles have left, when they are over."""
         found = [
-            self._request(series, series.last.close_ms)
+            due.request(self.config, series, series.last.close_ms)
             for series in self._series.values()
             if series.partition == partition and series.last is not None
         ]
@@ -344,7 +353,7 @@ class Engine:
             needed: Body = {"candles": series.count, "needed": self.config.warm_up}
             self._tell(series, "series.warming_up", candle, cause, live, needed)
         self._look_at_expiry(series, candle, cause, live)
-        return Admitted("new", self._request(series, candle.close_ms) if asks else None)
+        return Admitted("new", due.request(self.config, series, candle.close_ms) if asks else None)
 
     def _correct(self, series: Series, candle: Closed, cause: object, live: bool) -> None:
         assert series.last is not None
@@ -370,27 +379,6 @@ class Engine:
             series.said_expired = True
             self._tell(series, "model.expired", candle, cause, live, {"expiresAt": expires})
 
-    def _request(self, series: Series, now_ms: int) -> TrainingRequest | None:
-        """Ask for a training once, when the series has no model or its model has expired."""
-        expires = series.expires_ms
-        if expires is not None and now_ms < expires and not series.retrain:
-            return None
-        if series.requested or series.paused or not self._trainable(series):
-            return None
-        if series.deleted_ms is not None and now_ms <= series.deleted_ms:
-            return None
-        series.requested = True
-        if series.retrain:
-            return TrainingRequest(series.key, series.partition, "asked for", now_ms)
-        if expires is None:
-            return TrainingRequest(series.key, series.partition, "no model", now_ms)
-        return TrainingRequest(series.key, series.partition, "expired", expires)
-
-    def _trainable(self, series: Series) -> bool:
-        if self.config.model == "hybrid" or not series.steps:
-            return False
-        return series.count >= max(self.config.warm_up, 20 * series.steps[0])
-
     def _tell(self, series: Series, kind: str, candle: Closed, cause: object, live: bool, data: Body) -> None:
         if live:
             self._events.append((series, Event(kind, series.key, candle.close_ms, cause, data)))
@@ -412,7 +400,10 @@ class Engine:
         real = np.array([at for at, item in enumerate(items) if item.kind != SYNTHETIC], np.intp)
         if len(real) and not corrects:
             high, low = prices[real, 1], prices[real, 2]
-            scores = self._forecaster.mature([items[at] for at in real], rows[real], numbers[real], high, low)
+            matured = [items[at] for at in real]
+            scores, noticed = self._forecaster.mature(matured, rows[real], numbers[real], high, low)
+            for notice in noticed:
+                self._note(matured[notice.at], notice, said)
             for partition, group in groupby(scores, lambda score: self._series[score.series].partition):
                 said.setdefault(partition, Outputs()).scores.extend(group)
         ready = np.array([at for at in real if self._answers(items[at])], np.intp)
@@ -422,6 +413,15 @@ class Engine:
             predictions = self._forecaster.predict(chosen, rows[ready], numbers[ready], seen, now_ms)
             for partition, more in groupby(predictions, lambda one: self._series[one.series].partition):
                 said.setdefault(partition, Outputs()).predictions.extend(more)
+
+    def _note(self, item: Item, notice: Notice, said: dict[Hashable, Outputs]) -> None:
+        """What outcomes have shown: take the consequences, and say it if its candle is live."""
+        series, close_ms, data = item.series, item.candle.close_ms, notice.data
+        if notice.type == DRIFT:
+            data = {**data, "retrain": due.by_drift(self.config, series, close_ms)}
+        if item.live:
+            event = Event(notice.type, series.key, close_ms, item.cause, data)
+            said.setdefault(series.partition, Outputs()).events.append(event)
 
     def _answers(self, item: Item) -> bool:
         enough = item.candles >= self.config.warm_up and bool(item.series.steps)

@@ -19,15 +19,18 @@ from stream_lstm.forecasting.calibration import Calibrators
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.distribution import Distribution, distribution, half_widths
-from stream_lstm.forecasting.drift import DriftShare
-from stream_lstm.forecasting.messages import Answerer, Matured, score_body
+from stream_lstm.forecasting.drift_share import DriftShare
+from stream_lstm.forecasting.messages import DEMOTED, Answerer, Outcome, score_body
 from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
-from stream_lstm.forecasting.outputs import Prediction, Score
+from stream_lstm.forecasting.outputs import Notice, Prediction, Score
+from stream_lstm.forecasting.quality import quality_of
 from stream_lstm.forecasting.quantile_tracker import QuantileTracker
 from stream_lstm.forecasting.ranges import RangeCalibrators
 from stream_lstm.forecasting.recorder import Forecasts, Recorder
 from stream_lstm.forecasting.saying import Numbers, say
 from stream_lstm.forecasting.scoring import Verdicts, judge
+from stream_lstm.forecasting.stand_in import in_place, said_as_such
+from stream_lstm.forecasting.supervision import Matured, Supervision
 from stream_lstm.forecasting.track_record import Errors, Record, TrackRecord, unknown_coverage
 from stream_lstm.models import hybrid, naive
 from stream_lstm.models.bank import Bank
@@ -59,6 +62,7 @@ class Forecaster:
         self._drift = DriftShare(horizons)
         start = NormalDist().inv_cdf((1 + config.confidence) / 2)
         self._naive = QuantileTracker(horizons, config.confidence, start)
+        self._supervision = Supervision(config)
         self._answerers = np.zeros(0, np.object_)
         self._parts: dict[str, ByRow] = {
             "calibrators": self._calibrators,
@@ -66,6 +70,7 @@ class Forecaster:
             "ranges": self._ranges,
             "naive": self._naive,
             "drift": self._drift,
+            "supervision": self._supervision,
             "columns": columns,
             "indicators": columns.indicators,
             "regimes": columns.regimes,
@@ -75,6 +80,7 @@ class Forecaster:
         """Make room for `rows` series."""
         for part in (self._calibrators, self._open, self._record, self._ranges, self._naive, self._drift):
             part.grow(rows)
+        self._supervision.grow(rows)
         more = np.empty(rows - len(self._answerers), np.object_)
         self._answerers = np.concatenate([self._answerers, more])
 
@@ -87,6 +93,7 @@ class Forecaster:
         self._ranges.begin(row, steps)
         self._naive.begin(row, steps)
         self._drift.begin(row)
+        self._supervision.begin(row)
         self._answerers[row] = UNTRAINED
 
     def forget_open(self, row: int, steps: tuple[int, ...]) -> None:
@@ -102,11 +109,12 @@ class Forecaster:
     def install(self, row: int, model: Model) -> None:
         """Let a model answer for a row. Its own out-of-sample scores replace those of another model type.
 
-        A horizon that the previous model had no head for takes the new head's scores as well.
+        So they do those of one that was demoted. A horizon that the previous model had no head for takes the new head's scores as well.
         """
         previous: Model | None = self.bank.model(row)
         same_type = previous is not None and previous.model_type == model.model_type
-        kept = len(previous.heads) if previous is not None and same_type else 0
+        anew = self._supervision.install(row, same_type=same_type)
+        kept = 0 if previous is None or anew else len(previous.heads)
         for at in range(kept, len(model.heads)):
             place = row * self._calibrators.horizons + at
             scores = model.warm_scores(at)
@@ -144,6 +152,7 @@ class Forecaster:
             self.bank.install(row, model)
         else:
             self._answerers[row] = UNTRAINED
+            self._supervision.begin(row)
 
     def remove(self, row: int) -> None:
         """Take the model of a row away: the forecaster that needs none answers, and knows nothing yet."""
@@ -153,6 +162,7 @@ class Forecaster:
         for at, step in enumerate(steps):
             self._calibrators.begin(row * self._calibrators.horizons + at, step)
         self._drift.begin(row)
+        self._supervision.begin(row)
         self._ranges.begin(row, tuple(steps))
 
     def record(self, rows: Index) -> Record:
@@ -165,37 +175,55 @@ class Forecaster:
 
     def mature(
         self, items: list[Item], rows: Index, steps: NDArray[np.int64], high: Floats, low: Floats
-    ) -> list[Score]:
-        """Score the predictions whose target is the candle of each item: learn from all, say the live.
+    ) -> tuple[list[Score], list[Notice]]:
+        """Score the predictions whose target is the candle of each item: learn from all, score the live.
 
-        `high` and `low` (S,) of the candles count for the ranges of all that are open.
+        `high` and `low` (S,) of the candles count for the ranges of all that are open. Noticed is what
+        outcomes have shown, of the live and of the others.
         """
         if self._recorder is None:
             self._open.widen(rows, high, low)
         which, horizon, said, spread = self._open.matured(rows, steps)
         if not len(which):
-            return []
+            return [], []
         actual = self.columns.last_close[rows][which]
         verdicts = judge(said, actual, self.config.confidence)
-        self._learn(rows[which], horizon, said, verdicts, spread)
+        own = self._own(rows[which], said)
+        self._learn(rows[which], horizon, said, verdicts, spread, own)
+        trained = np.array([self._answerers[row].id is not None for row in rows[which]], np.bool_)
+        matured = Matured(which, horizon, own & trained)
+        horizons = self.columns.steps[rows]
+        noticed = self._supervision.observe(items, rows, steps, horizons, matured, verdicts)
         for at in which.tolist():
             items[at].series.scores += 1
         if self._recorder is not None:
-            return []
-        return [
-            self._score(items[at], k, matured)
-            for at, k, matured in zip(which.tolist(), horizon.tolist(), _matured(verdicts, said), strict=True)
+            return [], noticed
+        scores = [
+            self._score(items[at], k, told)
+            for at, k, told in zip(which.tolist(), horizon.tolist(), _told(verdicts, said), strict=True)
             if items[at].live
         ]
+        return scores, noticed
 
-    def _score(self, item: Item, horizon: int, matured: Matured) -> Score:
-        write = partial(score_body, item, horizon, matured, self.config)
-        return Score(item.series.key, item.series.horizons[horizon].name, item.cause, write)
-
-    def _learn(self, rows: Index, horizon: Index, said: Said, verdicts: Verdicts, spread: Floats) -> None:
+    def _own(self, rows: Index, said: Said) -> NDArray[np.bool_]:
+        """Which of n forecasts are of the model type that answers now: another's errors are not its own."""
         now = self._answerers[rows]
-        # A calibrator describes the model type that answers now: another one's errors are not its own.
-        own = np.array([a.type == b.type for a, b in zip(now, said.model, strict=True)], np.bool_)
+        return np.array([a.type == b.type for a, b in zip(now, said.model, strict=True)], np.bool_)
+
+    def _score(self, item: Item, horizon: int, outcome: Outcome) -> Score:
+        write = partial(score_body, item, horizon, outcome, self.config)
+        quality = quality_of(item, horizon, outcome)
+        return Score(item.series.key, item.series.horizons[horizon].name, item.cause, write, quality)
+
+    def _learn(
+        self,
+        rows: Index,
+        horizon: Index,
+        said: Said,
+        verdicts: Verdicts,
+        spread: Floats,
+        own: NDArray[np.bool_],
+    ) -> None:
         places = rows * self._calibrators.horizons + horizon
         self._calibrators.update(places[own], verdicts.relative_error[own])
         moved = np.log(verdicts.actual[own] / said.close[own])
@@ -219,24 +247,42 @@ class Forecaster:
             return []
         forecast = self._distribution(rows, answer, self.config)
         close, scale, who = columns.last_close[rows], np.exp(answer.log_scale), self._answerers[rows]
+        plain = self._naive_half_width(rows, view)
+        demoted = self._supervision.demoted(rows)
+        published = in_place(forecast, demoted, plain, self.config.confidence, self.config)
         if items[0].kind not in CORRECTIONS:
-            plain = self._naive_half_width(rows, view)
-            said = Said(close, answer.location, answer.drift, forecast.half_width, scale, plain, who)
+            beyond, regime = published.beyond_median(), columns.regimes.volatility(rows)
+            said = Said(
+                close,
+                answer.location,
+                answer.drift,
+                forecast.half_width,
+                scale,
+                plain,
+                beyond,
+                regime,
+                demoted,
+                who,
+            )
             self._open.put(rows, steps, said)
         live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
         if not len(live):
             return []
-        numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
-        return say(items, live, numbers, self.config, now_ms)
+        numbers = self._numbers(rows, seen, published, answer.heads, who, scale)
+        return say(items, live, said_as_such(numbers, demoted), self.config, now_ms)
 
     def predict_again(
         self, items: list[Item], rows: Index, seen: Features, config: EngineConfig, now_ms: int
     ) -> list[Prediction]:
         """What S rows would say now of their newest candles, by `config`; nothing is learned or opened."""
-        answer = self._answer(rows, self._view(rows, seen))
+        view = self._view(rows, seen)
+        answer = self._answer(rows, view)
         forecast = self._distribution(rows, answer, config)
+        demoted, plain = self._supervision.demoted(rows), self._naive_half_width(rows, view)
+        forecast = in_place(forecast, demoted, plain, self.config.confidence, config)
         scale, who = np.exp(answer.log_scale), self._answerers[rows]
         numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
+        numbers = said_as_such(numbers, demoted)
         if config.confidence != self.config.confidence:
             numbers = numbers._replace(record=unknown_coverage(numbers.record))
         return say(items, np.arange(len(items)), numbers, config, now_ms)
@@ -322,8 +368,7 @@ class Forecaster:
             tail = self._calibrators.tail(places)
             half[live] = half_widths(self._calibrators, places, scale[live], wanted, tail)
         answerers = self._answerers[rows]
-        unknown = np.full(scale.shape, np.nan)
-        said = Said(close, answer.location, answer.drift, half[..., 0], scale, unknown, answerers)
+        said = Said.unpublished(close, answer.location, answer.drift, half[..., 0], scale, answerers)
         self._open.put(rows, steps, said)
         if len(live):
             recorder.record(
@@ -355,7 +400,8 @@ class Forecaster:
         )
 
 
-def _matured(verdicts: Verdicts, said: Said) -> list[Matured]:
-    """One `Matured` of plain numbers per verdict."""
-    columns = [column.tolist() for column in verdicts[:6]]
-    return [Matured(*numbers) for numbers in zip(*columns, said.model.tolist(), strict=True)]
+def _told(verdicts: Verdicts, said: Said) -> list[Outcome]:
+    """One `Outcome` of plain numbers per verdict."""
+    columns = [column.tolist() for column in (*verdicts[:7], said.regime)]
+    who = [DEMOTED if demoted else model for demoted, model in zip(said.demoted, said.model, strict=True)]
+    return [Outcome(*numbers) for numbers in zip(*columns, who, strict=True)]

@@ -13,7 +13,7 @@ from stream_lstm.forecasting.history import Block
 from stream_lstm.forecasting.messages import Answerer
 from stream_lstm.forecasting.series import Series
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes when an older reader would misread a state."""
 
 Plain = dict[str, Any]
@@ -57,6 +57,8 @@ def described(series: Series) -> Plain:
         "paused": series.paused,
         "retrain": series.retrain,
         "deleted": series.deleted_ms,
+        "drifted": series.drifted,
+        "driftAsked": series.drift_asked_ms,
     }
 
 
@@ -91,4 +93,6 @@ def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
     series.paused = told.get("paused", False)  # not told by versions that could not pause
     series.retrain = told.get("retrain", False)
     series.deleted_ms = told.get("deleted")
+    series.drifted = told.get("drifted", False)
+    series.drift_asked_ms = told.get("driftAsked")
     series.history.restore(blocks)

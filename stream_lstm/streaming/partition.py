@@ -161,7 +161,7 @@ class Partition:
             if taken.records >= most_records and not self._backlog:
                 break
             if self._backlog:
-                if self._waits_for_claim():
+                if self._waits_for_claim() or self._engine.must_advance(self._backlog[0][0].series):
                     break
                 self._admit(taken)
             elif self._queue:
