@@ -109,7 +109,8 @@ class Forecaster:
     def install(self, row: int, model: Model) -> None:
         """Let a model answer for a row. Its own out-of-sample scores replace those of another model type.
 
-        So they do those of one that was demoted. A horizon that the previous model had no head for takes the new head's scores as well.
+        So they do those of one that was demoted; and a horizon that the previous model had no head for takes
+        the new head's scores as well.
         """
         previous: Model | None = self.bank.model(row)
         same_type = previous is not None and previous.model_type == model.model_type

@@ -29,7 +29,8 @@ class QualityMetrics:
         counter = partial(Counter, namespace=_PREFIX, registry=registry)
         self.pit = counter(
             "forecast_pit_total",
-            "Matured predictions by which interval between their published quantiles held the outcome.",
+            "Matured predictions by the interval between their published quantiles that held the outcome: "
+            f"{', '.join(RANKS)}.",
             ("horizon", "bin"),
         )
         self.matured = counter(
@@ -43,7 +44,9 @@ class QualityMetrics:
             "Those of them whose published interval held the outcome.",
             ("horizon", "regime", "hour"),
         )
-        self.drifts = counter("drift_total", "Drifts detected, by detector.", ("detector",))
+        self.drifts = counter(
+            "drift_total", f"Drifts detected, by detector: {', '.join(DETECTORS)}.", ("detector",)
+        )
         self.demotions = counter(
             "demotions_total",
             "Models that the naive forecast has replaced, and that answer again: demoted, restored.",

@@ -15,13 +15,14 @@ class QualityTelemetry:
 
     def __init__(self, metrics: QualityMetrics) -> None:
         self._metrics = metrics
+        self._horizons: set[str] = set()
 
     def published(self, outputs: Outputs) -> None:
         """What was said about the series of one partition and is acknowledged now."""
         metrics = self._metrics
-        for (horizon, rank), count in Counter(
-            (score.horizon, score.quality.rank) for score in outputs.scores
-        ).items():
+        ranks = Counter((score.horizon, score.quality.rank) for score in outputs.scores)
+        for (horizon, rank), count in ranks.items():
+            self._begin(horizon)
             metrics.pit.labels(horizon, RANKS[rank]).inc(count)
         told = Counter((score.horizon, score.quality._replace(rank=0)) for score in outputs.scores)
         for (horizon, quality), count in told.items():
@@ -34,3 +35,10 @@ class QualityTelemetry:
                 metrics.drifts.labels(event.data["detector"]).inc()
             elif event.type in _STANDING:
                 metrics.demotions.labels(_STANDING[event.type]).inc()
+
+    def _begin(self, horizon: str) -> None:
+        """All intervals of a horizon from zero on, so that one that is never hit shows as such."""
+        if horizon not in self._horizons:
+            self._horizons.add(horizon)
+            for name in RANKS:
+                self._metrics.pit.labels(horizon, name)
