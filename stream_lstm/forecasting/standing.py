@@ -80,7 +80,8 @@ class Standing:
 
     def demoted(self, rows: Index) -> NDArray[np.bool_]:
         """Whether the naive forecast answers for S rows: (S,)."""
-        return np.asarray(self._place[rows] != _ANSWERS)
+        demoted: NDArray[np.bool_] = (self._place[rows] != _ANSWERS) & self._config.on
+        return demoted
 
     def update(self, rows: Index, horizons: Index, steps: Index, own: Floats, naive: Floats) -> None:
         """Interval scores of n distinct places, horizons of `steps` candles, in naive widths: (n,) each."""

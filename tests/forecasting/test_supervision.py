@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stream_lstm.candles.series import Closed
+from stream_lstm.forecasting.by_row import gathered, scattered
 from stream_lstm.forecasting.config import DemotionConfig, DriftConfig
 from stream_lstm.forecasting.drift_watch import DriftWatch, tamed
 from stream_lstm.forecasting.engine import Engine
@@ -210,8 +211,14 @@ def test_a_successor_that_is_no_better_stays_in_the_shadow() -> None:
     assert standing.demoted(ROW)[0]
 
 
-def test_where_it_is_off_nobody_is_demoted() -> None:
+def test_where_it_is_off_nobody_is_demoted_nor_stays_so_from_before() -> None:
     assert not judged(scores(1_000, 5.0), on=False)[1]
+    fallen, _ = judged(scores(300, 2.0))
+    off = Standing(1, DemotionConfig(on=False))
+    off.grow(1)
+    scattered({"it": off}, ROW, gathered({"it": fallen}, ROW))
+    assert fallen.demoted(ROW)[0]
+    assert not off.demoted(ROW)[0]
 
 
 class Life(NamedTuple):
