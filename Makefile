@@ -74,6 +74,7 @@ bench: $(VENV)/.peers  ## every benchmark, results in benchmarks/results
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/week.py
+	$(BIN)/python benchmarks/drift.py
 	$(BIN)/python benchmarks/restore.py
 	$(BIN)/python benchmarks/takeover.py
 	$(BIN)/python benchmarks/transactions.py

@@ -197,6 +197,10 @@ def backtest(
     ] = None,
     history: Annotated[int, typer.Option(min=100, help="Candles kept per series.")] = 8_760,
     retrain: Annotated[str, typer.Option(metavar="24h", help="Time between two trainings.")] = "24h",
+    drift_retrain: Annotated[
+        bool,
+        typer.Option("--drift-retrain", help="So does a drift (drift.retrain_on_drift)."),
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the files.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     symbol: Annotated[str | None, typer.Option(help="Instead of the file names'.")] = None,
@@ -217,6 +221,7 @@ def backtest(
     from stream_lstm.terminal.verdicts import verdicts
 
     given = {"horizons": orjson.dumps(horizons.split(",")).decode(), "confidence": str(confidence)}
+    given |= {"drift.retrain_on_drift": "true"} if drift_retrain else {}
     given |= {"training.expiry": retrain, "training.seed": str(seed), "history.candles": str(history)}
     settings = _settings(config, [*(f"{name}={value}" for name, value in given.items()), *(set or [])])
     from_ms, to_ms = (None if date is None else _date(date) for date in (begin, end))

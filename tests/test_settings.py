@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from stream_lstm.candles.formats import Pin
 from stream_lstm.errors import SettingsError
-from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.config import DemotionConfig, DriftConfig, EngineConfig
 from stream_lstm.models.registry import MODEL_TYPES
 from stream_lstm.settings import Settings, describe, load
 from stream_lstm.settings.description import FIELDS, is_secret
@@ -423,6 +423,15 @@ def test_every_setting_of_the_engine_comes_from_the_tree() -> None:
         "prediction.neutral_band=0.002",
         "prediction.max_path_points=7",
         "training.seed=3",
+        'drift.detectors=["adwin"]',
+        "drift.page_hinkley_threshold=5",
+        "drift.page_hinkley_delta=0.2",
+        "drift.adwin_delta=0.01",
+        "drift.cooldown=7",
+        "drift.retrain_on_drift=true",
+        "quality.demote=false",
+        "quality.half_life=700",
+        "quality.margin=0.3",
     ).engine()
     assert engine == EngineConfig(
         horizons=("2h",),
@@ -438,11 +447,25 @@ def test_every_setting_of_the_engine_comes_from_the_tree() -> None:
         neutral_band=0.002,
         max_path_points=7,
         seed=3,
+        drift=DriftConfig(
+            detectors=("adwin",),
+            page_hinkley_threshold=5.0,
+            page_hinkley_delta=0.2,
+            adwin_delta=0.01,
+            cooldown=7,
+            retrain=True,
+        ),
+        demotion=DemotionConfig(on=False, half_life=700.0, margin=0.3),
     )
     unchanged = [
         field.name
-        for field in fields(engine)
-        if getattr(engine, field.name) == getattr(EngineConfig(), field.name)
+        for given, usual in (
+            (engine, EngineConfig()),
+            (engine.drift, DriftConfig()),
+            (engine.demotion, DemotionConfig()),
+        )
+        for field in fields(given)
+        if getattr(given, field.name) == getattr(usual, field.name)
     ]
     assert unchanged == []
 

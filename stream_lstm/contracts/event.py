@@ -72,6 +72,36 @@ class ModelsCleanedUp(Message):
     command_id: str | None = None
 
 
+class ModelDemoted(Message):
+    """`model.demoted`: worse than the naive forecast for too long, which answers in its place from now on."""
+
+    model_id: Name
+    horizon: Name = Field(description="The one whose intervals were worse.")
+    winkler_ratio: float = Field(gt=0, description="Interval score over that of the naive one, lately.")
+    outcomes: float = Field(ge=0, description="Matured predictions that this rests on, after forgetting.")
+
+
+class ModelRestored(Message):
+    """`model.restored`: the successor of a demoted model is no worse than the naive forecast, and answers."""
+
+    model_id: Name
+    horizon: Name = Field(description="The shortest one.")
+    winkler_ratio: float = Field(gt=0, description="Interval score over that of the naive one, since then.")
+    outcomes: float = Field(ge=0, description="Matured predictions that this rests on, after forgetting.")
+
+
+class DriftDetected(Message):
+    """`drift.detected`: a model's errors are not any more, by its own scale, what they were."""
+
+    detector: Name = Field(examples=["page_hinkley", "adwin"])
+    horizon: Name
+    direction: Literal["wider", "narrower"] = Field(description="Of the errors, against what was forecast.")
+    statistic: float
+    threshold: float = Field(description="What the statistic has passed.")
+    since: EpochMs = Field(description="When it began, by the detector's own estimate.")
+    retrain: bool = Field(description="Whether it has made a training due (drift.retrain_on_drift).")
+
+
 class RetrainRequested(Message):
     """`model.retrain_requested`: the series is trained as if its model had expired."""
 
@@ -172,6 +202,8 @@ DATA: Final[dict[str, type[Message]]] = {
     "model.training_failed": TrainingFailed,
     "model.expired": ModelExpired,
     "model.quarantined": ModelQuarantined,
+    "model.demoted": ModelDemoted,
+    "model.restored": ModelRestored,
     "model.deleted": ModelDeleted,
     "models.cleaned_up": ModelsCleanedUp,
     "model.retrain_requested": RetrainRequested,
@@ -179,6 +211,7 @@ DATA: Final[dict[str, type[Message]]] = {
     "experiment.stopped": ExperimentStopped,
     "experiment.result": ExperimentResult,
     "experiments.told": ExperimentsTold,
+    "drift.detected": DriftDetected,
     "series.paused": SeriesPaused,
     "series.resumed": SeriesResumed,
     "series.split": SeriesSplit,

@@ -153,6 +153,19 @@ EVENTS: Final[dict[str, Message]] = {
     "model.training_failed": event.TrainingFailed(error="120 candles are too few", retry_in_seconds=4.0),
     "model.expired": event.ModelExpired(expires_at=_EXPIRES_AT),
     "model.quarantined": event.ModelQuarantined(path=f"quarantine/{_PATH}", reason="checksum"),
+    "model.demoted": event.ModelDemoted(model_id=_MODEL_ID, horizon="1h", winkler_ratio=1.31, outcomes=402.5),
+    "model.restored": event.ModelRestored(
+        model_id=_MODEL_ID, horizon="1h", winkler_ratio=0.96, outcomes=100.0
+    ),
+    "drift.detected": event.DriftDetected(
+        detector="page_hinkley",
+        horizon="1h",
+        direction="wider",
+        statistic=2.61,
+        threshold=2.5,
+        since=_AS_OF - 20 * _HOUR,
+        retrain=False,
+    ),
     "model.deleted": event.ModelDeleted(model_id=_MODEL_ID, command_id=COMMAND_ID),
     "models.cleaned_up": event.ModelsCleanedUp(deleted_count=2, max_age_days=30.0, command_id=COMMAND_ID),
     "model.retrain_requested": event.RetrainRequested(command_id=COMMAND_ID),

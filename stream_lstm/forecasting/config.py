@@ -3,6 +3,38 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Detector = Literal["page_hinkley", "adwin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftConfig:
+    """When errors count as others than they were."""
+
+    detectors: tuple[Detector, ...] = ("page_hinkley", "adwin")
+    """Those that look, and speak."""
+    page_hinkley_threshold: float = 3.5
+    """λ: how far a sum must have moved from its extreme."""
+    page_hinkley_delta: float = 0.1
+    """δ: the change per value that is let pass."""
+    adwin_delta: float = 0.3
+    """Chance of a false alarm of independent values at a look."""
+    cooldown: int = 100
+    """Candles after a drift in which a series says no other."""
+    retrain: bool = False
+    """Whether a drift makes a training due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemotionConfig:
+    """When a model counts as worse than the naive forecast."""
+
+    on: bool = True
+    """Whether the naive forecast answers then."""
+    half_life: float = 500.0
+    """Matured predictions after which one counts half."""
+    margin: float = 0.1
+    """By which fraction its interval score must be worse; and by more than chance."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
@@ -36,3 +68,5 @@ class EngineConfig:
     """Points of a path at most."""
     seed: int = 0
     """Of every training, together with the series' name."""
+    drift: DriftConfig = DriftConfig()
+    demotion: DemotionConfig = DemotionConfig()

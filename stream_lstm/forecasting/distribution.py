@@ -5,7 +5,7 @@ its sign symmetric. S series, K horizons, L quantile levels, U steps of the path
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -34,6 +34,18 @@ class Distribution:
     """(S, K, 3) probabilities of ending below, within and above the neutral band."""
     deviation: Floats
     """(S, K) standard deviation of the log return."""
+
+    def beyond_median(self) -> Floats:
+        """How far the upper quantiles are from the median, in log price: (S, K, 4), ascending."""
+        beyond: Floats = self.quantiles[..., 5:] - self.quantiles[..., 4:5]
+        return beyond
+
+    def replaced(self, which: NDArray[np.bool_], other: "Distribution") -> "Distribution":
+        """The same with `other` in the places of the series `which` (S,)."""
+        columns = {field.name: getattr(self, field.name).copy() for field in fields(self)}
+        for name, column in columns.items():
+            column[which] = getattr(other, name)
+        return Distribution(**columns)
 
 
 def distribution(

@@ -27,9 +27,9 @@ def has_enough(config: EngineConfig, series: Series) -> bool:
 
 
 def request_of(config: EngineConfig, series: Series, now_ms: int) -> TrainingRequest | None:
-    """Ask for the training of what answers a series, once: without a model, or with one that has expired."""
+    """Ask once for the training of what answers a series: no model, or one that has expired or drifted."""
     expires = series.expires_ms
-    if expires is not None and now_ms < expires and not series.retrain:
+    if expires is not None and now_ms < expires and not series.retrain and not series.drifted:
         return None
     if series.requested or series.paused or series.model_type == UNTRAINED:
         return None
@@ -42,6 +42,8 @@ def request_of(config: EngineConfig, series: Series, now_ms: int) -> TrainingReq
         return TrainingRequest(series.key, series.partition, "asked for", now_ms, series.model_type)
     if expires is None:
         return TrainingRequest(series.key, series.partition, "no model", now_ms, series.model_type)
+    if series.drifted:
+        return TrainingRequest(series.key, series.partition, "drift", now_ms, series.model_type)
     return TrainingRequest(series.key, series.partition, "expired", expires, series.model_type)
 
 
@@ -61,3 +63,14 @@ def training_set(config: EngineConfig, series: Series) -> TrainingSet | None:
         horizons=series.steps,
         seed=zlib.crc32(f"{series.name}:{config.seed}".encode()),
     )
+
+
+def by_drift(config: EngineConfig, series: Series, at_ms: int) -> bool:
+    """Whether a drift that was found at `at_ms` makes a training due: one per expiry at most."""
+    if not config.drift.retrain or series.model is None:
+        return False
+    asked_ms = series.drift_asked_ms
+    if asked_ms is not None and at_ms < asked_ms + config.expiry_ms:
+        return False
+    series.drifted, series.drift_asked_ms = True, at_ms
+    return True

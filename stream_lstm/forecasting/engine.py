@@ -30,11 +30,12 @@ from stream_lstm.forecasting.admission import (
 )
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.drift_watch import DRIFT
 from stream_lstm.forecasting.experiments import Experiments
 from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.horizons import horizons_of
 from stream_lstm.forecasting.inquiry import Inquiry
-from stream_lstm.forecasting.outputs import Body, Event, Outputs, TrainingRequest
+from stream_lstm.forecasting.outputs import Body, Event, Notice, Outputs, TrainingRequest
 from stream_lstm.forecasting.partition_state import PartitionState, described, last_candle, take_up
 from stream_lstm.forecasting.recorder import Recorder
 from stream_lstm.forecasting.series import Series
@@ -121,6 +122,17 @@ class Engine:
         kind = self._continue(series, candle, cause, live)
         return self._admit_next(series, candle, kind, cause, live, asks)
 
+    def must_advance(self, key: SeriesKey) -> bool:
+        """Whether a series has a candle to be worked on before its next is admitted.
+
+        That one may make a training due, or end an experiment: what the next is admitted with would else
+        rest on which share a turn.
+        """
+        series = self._series.get(key)
+        if series is None or not series.placed:
+            return False
+        return self.config.drift.retrain or self.experiments.of(series) is not None
+
     def advance(self, now_ms: int) -> dict[Hashable, Outputs]:
         """Do the work of all admitted candles; what is said, by partition. `now_ms` becomes `generatedAt`."""
         said: dict[Hashable, Outputs] = {}
@@ -159,7 +171,7 @@ class Engine:
         self._forecaster.remove(series.row)
         self.experiments.remove_model(series)
         series.model = series.expires_ms = None
-        series.requested = series.said_expired = False
+        series.requested = series.drifted = series.said_expired = False
         series.deleted_ms = series.last.close_ms if series.last is not None else None
         return True
 
@@ -387,9 +399,12 @@ class Engine:
         real = np.array([at for at, item in enumerate(items) if item.kind != SYNTHETIC], np.intp)
         if len(real) and not corrects:
             high, low = prices[real, 1], prices[real, 2]
+            matured = [items[at] for at in real]
             came = self._forecaster.learn(rows[real], numbers[real], high, low)
             self.experiments.learn(rows[real], numbers[real], high, low, came)
-            scores = self._forecaster.scores([items[at] for at in real], came)
+            for notice in self._forecaster.supervise(matured, rows[real], numbers[real], came):
+                self._note(matured[notice.at], notice, said)
+            scores = self._forecaster.scores(matured, came)
             for partition, group in groupby(scores, lambda score: self._series[score.series].partition):
                 said.setdefault(partition, Outputs()).scores.extend(group)
         ready = np.array([at for at in real if self._answers(items[at])], np.intp)
@@ -403,6 +418,15 @@ class Engine:
                 self.experiments.foresee(rows[ready], numbers[ready], seen)
                 for series, event in self.experiments.decide(chosen, rows[ready]):
                     said.setdefault(series.partition, Outputs()).events.append(event)
+
+    def _note(self, item: Item, notice: Notice, said: dict[Hashable, Outputs]) -> None:
+        """What outcomes have shown: take the consequences, and say it if its candle is live."""
+        series, close_ms, data = item.series, item.candle.close_ms, notice.data
+        if notice.type == DRIFT:
+            data = {**data, "retrain": due.by_drift(self.config, series, close_ms)}
+        if item.live:
+            event = Event(notice.type, series.key, close_ms, item.cause, data)
+            said.setdefault(series.partition, Outputs()).events.append(event)
 
     def _answers(self, item: Item) -> bool:
         enough = item.candles >= self.config.warm_up and bool(item.series.steps)

@@ -65,13 +65,6 @@ class Experiments:
         trial = self.of(series)
         return None if trial is None else self._shadow.bank.model(trial.slot)
 
-    def must_work_first(self, series: Series | None) -> bool:
-        """Whether a candle of the series waits that may end its experiment: none is admitted before.
-
-        What a candle is admitted with, its model type among it, would else rest on which share a turn.
-        """
-        return bool(series is not None and series.placed and series.row in self._trials)
-
     # -- what facts change ---------------------------------------------------------------------------
 
     def start(self, series: Series, plan: Plan) -> None:

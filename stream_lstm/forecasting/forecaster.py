@@ -19,15 +19,18 @@ from stream_lstm.forecasting.calibration import Calibrators
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.distribution import Distribution, distribution, half_widths
-from stream_lstm.forecasting.drift import DriftShare
-from stream_lstm.forecasting.messages import Answerer, Matured, score_body
+from stream_lstm.forecasting.drift_share import DriftShare
+from stream_lstm.forecasting.messages import DEMOTED, Answerer, Outcome, score_body
 from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
-from stream_lstm.forecasting.outputs import Prediction, Score
+from stream_lstm.forecasting.outputs import Notice, Prediction, Score
+from stream_lstm.forecasting.quality import quality_of
 from stream_lstm.forecasting.quantile_tracker import QuantileTracker
 from stream_lstm.forecasting.ranges import RangeCalibrators
 from stream_lstm.forecasting.recorder import Forecasts, Recorder
 from stream_lstm.forecasting.saying import Numbers, say
 from stream_lstm.forecasting.scoring import Verdicts, judge
+from stream_lstm.forecasting.stand_in import in_place, said_as_such
+from stream_lstm.forecasting.supervision import Matured, Supervision
 from stream_lstm.forecasting.track_record import Errors, Record, TrackRecord, unknown_coverage
 from stream_lstm.models import hybrid, naive
 from stream_lstm.models.bank import Bank
@@ -53,6 +56,8 @@ class Outcomes(NamedTuple):
     """(n,) ascending within a row."""
     said: Said
     verdicts: Verdicts
+    own: NDArray[np.bool_]
+    """(n,) whether it was said by a model of the type that answers now."""
 
     def at(self, chosen: Index) -> "Outcomes":
         """Some of them."""
@@ -62,6 +67,7 @@ class Outcomes(NamedTuple):
             self.horizon[chosen],
             Said._make(part[chosen] for part in said),
             Verdicts._make(part[chosen] for part in verdicts),
+            self.own[chosen],
         )
 
 
@@ -90,6 +96,7 @@ class Forecaster:
         self._drift = DriftShare(horizons)
         start = NormalDist().inv_cdf((1 + config.confidence) / 2)
         self._naive = QuantileTracker(horizons, config.confidence, start)
+        self._supervision = Supervision(config)
         self._answerers = np.zeros(0, np.object_)
         self._parts: dict[str, ByRow] = {
             "calibrators": self._calibrators,
@@ -100,6 +107,7 @@ class Forecaster:
         }
         if not beside:
             self._parts |= {
+                "supervision": self._supervision,
                 "columns": columns,
                 "indicators": columns.indicators,
                 "regimes": columns.regimes,
@@ -109,6 +117,7 @@ class Forecaster:
         """Make room for `rows` series."""
         for part in (self._calibrators, self._open, self._record, self._ranges, self._naive, self._drift):
             part.grow(rows)
+        self._supervision.grow(rows)
         more = np.empty(rows - len(self._answerers), np.object_)
         self._answerers = np.concatenate([self._answerers, more])
 
@@ -121,6 +130,7 @@ class Forecaster:
         self._ranges.begin(row, steps)
         self._naive.begin(row, steps)
         self._drift.begin(row)
+        self._supervision.begin(row)
         self._answerers[row] = UNTRAINED
 
     def forget_open(self, row: int, steps: tuple[int, ...]) -> None:
@@ -136,11 +146,13 @@ class Forecaster:
     def install(self, row: int, model: Model) -> None:
         """Let a model answer for a row. Its own out-of-sample scores replace those of another model type.
 
-        A horizon that the previous model had no head for takes the new head's scores as well.
+        So they do those of one that was demoted; and a horizon that the previous model had no head for takes
+        the new head's scores as well.
         """
         previous: Model | None = self.bank.model(row)
         same_type = previous is not None and previous.model_type == model.model_type
-        kept = len(previous.heads) if previous is not None and same_type else 0
+        anew = self._supervision.install(row, same_type=same_type)
+        kept = 0 if previous is None or anew else len(previous.heads)
         for at in range(kept, len(model.heads)):
             place = row * self._calibrators.horizons + at
             scores = model.warm_scores(at)
@@ -178,6 +190,7 @@ class Forecaster:
             self.bank.install(row, model)
         else:
             self._answerers[row] = UNTRAINED
+            self._supervision.begin(row)
 
     def succeed(self, row: int, other: "Forecaster", its_row: int) -> None:
         """Let the model of another forecaster of the same series answer for a row, with all that it learned.
@@ -191,6 +204,7 @@ class Forecaster:
         assert model is not None
         self.bank.install(row, model)
         self._answerers[row] = other._answerers[its_row]
+        self._supervision.begin(row)
 
     def remove(self, row: int) -> None:
         """Take the model of a row away: the forecaster that needs none answers, and knows nothing yet."""
@@ -200,6 +214,7 @@ class Forecaster:
         for at, step in enumerate(steps):
             self._calibrators.begin(row * self._calibrators.horizons + at, step)
         self._drift.begin(row)
+        self._supervision.begin(row)
         self._ranges.begin(row, tuple(steps))
 
     def record(self, rows: Index) -> Record:
@@ -221,32 +236,55 @@ class Forecaster:
         if not len(which):
             return None
         verdicts = judge(said, self.columns.last_close[rows][which], self.config.confidence)
-        self._learn(rows[which], horizon, said, verdicts, spread)
-        return Outcomes(which, horizon, said, verdicts)
+        own = self._own(rows[which], said)
+        self._learn(rows[which], horizon, said, verdicts, spread, own)
+        return Outcomes(which, horizon, said, verdicts, own)
+
+    def supervise(
+        self, items: list[Item], rows: Index, steps: NDArray[np.int64], outcomes: Outcomes | None
+    ) -> list[Notice]:
+        """What has come shows about S series, of the live candles and of the others."""
+        if outcomes is None:
+            return []
+        which, horizon, _, verdicts, own = outcomes
+        trained = np.array([self._answerers[row].id is not None for row in rows[which]], np.bool_)
+        matured = Matured(which, horizon, own & trained)
+        return self._supervision.observe(items, rows, steps, self.columns.steps[rows], matured, verdicts)
 
     def scores(self, items: list[Item], outcomes: Outcomes | None) -> list[Score]:
         """Count what has come for S items, and say the live."""
         if outcomes is None:
             return []
-        which, horizon, said, verdicts = outcomes
+        which, horizon, said, verdicts, _ = outcomes
         for at in which.tolist():
             items[at].series.scores += 1
         if self._recorder is not None:
             return []
         return [
-            self._score(items[at], k, matured)
-            for at, k, matured in zip(which.tolist(), horizon.tolist(), _matured(verdicts, said), strict=True)
+            self._score(items[at], k, told)
+            for at, k, told in zip(which.tolist(), horizon.tolist(), _told(verdicts, said), strict=True)
             if items[at].live
         ]
 
-    def _score(self, item: Item, horizon: int, matured: Matured) -> Score:
-        write = partial(score_body, item, horizon, matured, self.config)
-        return Score(item.series.key, item.series.horizons[horizon].name, item.cause, write)
-
-    def _learn(self, rows: Index, horizon: Index, said: Said, verdicts: Verdicts, spread: Floats) -> None:
+    def _own(self, rows: Index, said: Said) -> NDArray[np.bool_]:
+        """Which of n forecasts are of the model type that answers now: another's errors are not its own."""
         now = self._answerers[rows]
-        # A calibrator describes the model type that answers now: another one's errors are not its own.
-        own = np.array([a.type == b.type for a, b in zip(now, said.model, strict=True)], np.bool_)
+        return np.array([a.type == b.type for a, b in zip(now, said.model, strict=True)], np.bool_)
+
+    def _score(self, item: Item, horizon: int, outcome: Outcome) -> Score:
+        write = partial(score_body, item, horizon, outcome, self.config)
+        quality = quality_of(item, horizon, outcome)
+        return Score(item.series.key, item.series.horizons[horizon].name, item.cause, write, quality)
+
+    def _learn(
+        self,
+        rows: Index,
+        horizon: Index,
+        said: Said,
+        verdicts: Verdicts,
+        spread: Floats,
+        own: NDArray[np.bool_],
+    ) -> None:
         places = rows * self._calibrators.horizons + horizon
         self._calibrators.update(places[own], verdicts.relative_error[own])
         moved = np.log(verdicts.actual[own] / said.close[own])
@@ -270,42 +308,43 @@ class Forecaster:
             return []
         forecast = self._distribution(rows, answer, self.config)
         scale, who = np.exp(answer.log_scale), self._answerers[rows]
+        plain, demoted = self._naive_half_width(rows, view), self._supervision.demoted(rows)
+        published = in_place(forecast, demoted, plain, self.config.confidence, self.config)
         if items[0].kind not in CORRECTIONS:
-            self._put(rows, steps, view, answer, forecast)
+            said = self._unpublished(rows, answer, forecast.half_width)
+            beyond, regime = published.beyond_median(), self.columns.regimes.volatility(rows)
+            said = said._replace(naive=plain, beyond=beyond, regime=regime, demoted=demoted)
+            self._open.put(rows, steps, said)
         live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
         if not len(live):
             return []
-        numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
-        return say(items, live, numbers, self.config, now_ms)
+        numbers = self._numbers(rows, seen, published, answer.heads, who, scale)
+        return say(items, live, said_as_such(numbers, demoted), self.config, now_ms)
 
     def foresee(self, rows: Index, steps: NDArray[np.int64], seen: Features) -> None:
         """Forecast for S distinct rows, and say nothing: only what comes of it is learned."""
         view = self._view(rows, seen)
         answer = self._answer(rows, view)
-        self._put(rows, steps, view, answer, self._distribution(rows, answer, self.config))
+        forecast = self._distribution(rows, answer, self.config)
+        said = self._unpublished(rows, answer, forecast.half_width)
+        self._open.put(rows, steps, said._replace(naive=self._naive_half_width(rows, view)))
 
-    def _put(
-        self,
-        rows: Index,
-        steps: NDArray[np.int64],
-        view: MarketView,
-        answer: BankForecast,
-        forecast: Distribution,
-    ) -> None:
-        """Open the predictions of candles `steps` (S,)."""
-        close, scale = self.columns.last_close[rows], np.exp(answer.log_scale)
-        plain, who = self._naive_half_width(rows, view), self._answerers[rows]
-        said = Said(close, answer.location, answer.drift, forecast.half_width, scale, plain, who)
-        self._open.put(rows, steps, said)
+    def _unpublished(self, rows: Index, answer: BankForecast, half_width: Floats) -> Said:
+        close, scale, who = self.columns.last_close[rows], np.exp(answer.log_scale), self._answerers[rows]
+        return Said.unpublished(close, answer.location, answer.drift, half_width, scale, who)
 
     def predict_again(
         self, items: list[Item], rows: Index, seen: Features, config: EngineConfig, now_ms: int
     ) -> list[Prediction]:
         """What S rows would say now of their newest candles, by `config`; nothing is learned or opened."""
-        answer = self._answer(rows, self._view(rows, seen))
+        view = self._view(rows, seen)
+        answer = self._answer(rows, view)
         forecast = self._distribution(rows, answer, config)
+        demoted, plain = self._supervision.demoted(rows), self._naive_half_width(rows, view)
+        forecast = in_place(forecast, demoted, plain, self.config.confidence, config)
         scale, who = np.exp(answer.log_scale), self._answerers[rows]
         numbers = self._numbers(rows, seen, forecast, answer.heads, who, scale)
+        numbers = said_as_such(numbers, demoted)
         if config.confidence != self.config.confidence:
             numbers = numbers._replace(record=unknown_coverage(numbers.record))
         return say(items, np.arange(len(items)), numbers, config, now_ms)
@@ -383,26 +422,24 @@ class Forecaster:
     ) -> None:
         """Open the predictions; give the live ones to the recorder. Nobody reads the widths of the others."""
         live = np.array([at for at, item in enumerate(items) if item.live], np.intp)
-        close, scale = self.columns.last_close[rows], np.exp(answer.log_scale)
+        scale = np.exp(answer.log_scale)
         half = np.full((*scale.shape, 1 + len(recorder.coverages)), np.nan)
         if len(live):
             places = self._places(rows, answer)[live]
             wanted = (self.config.confidence, *recorder.coverages)
             tail = self._calibrators.tail(places)
             half[live] = half_widths(self._calibrators, places, scale[live], wanted, tail)
-        answerers = self._answerers[rows]
-        unknown = np.full(scale.shape, np.nan)
-        said = Said(close, answer.location, answer.drift, half[..., 0], scale, unknown, answerers)
+        said = self._unpublished(rows, answer, half[..., 0])
         self._open.put(rows, steps, said)
         if len(live):
             recorder.record(
                 Forecasts(
                     items=[items[at] for at in live],
-                    close=close[live],
+                    close=said.close[live],
                     location=answer.location[live],
                     half_width=half[live, :, 0],
                     half_widths=half[live, :, 1:],
-                    answerers=answerers[live],
+                    answerers=said.model[live],
                 )
             )
 
@@ -424,7 +461,8 @@ class Forecaster:
         )
 
 
-def _matured(verdicts: Verdicts, said: Said) -> list[Matured]:
-    """One `Matured` of plain numbers per verdict."""
-    columns = [column.tolist() for column in verdicts[:6]]
-    return [Matured(*numbers) for numbers in zip(*columns, said.model.tolist(), strict=True)]
+def _told(verdicts: Verdicts, said: Said) -> list[Outcome]:
+    """One `Outcome` of plain numbers per verdict."""
+    columns = [column.tolist() for column in (*verdicts[:7], said.regime)]
+    who = [DEMOTED if demoted else model for demoted, model in zip(said.demoted, said.model, strict=True)]
+    return [Outcome(*numbers) for numbers in zip(*columns, who, strict=True)]

@@ -3,7 +3,7 @@
 import math
 import zlib
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,12 @@ class Answerer(NamedTuple):
     version: str | None
     trained_at: int | None = None
     """Stream time of its last candle."""
+
+
+DEMOTED: Final = Answerer("naive", None, None)
+"""Who answers in the place of a model that has done worse."""
+_UNTRAINED: Final = "no trained model yet"
+_WORSE: Final = "the model has done worse than the naive forecast"
 
 
 class Answers(NamedTuple):
@@ -179,7 +185,7 @@ class Answer:
             "coverage": None,
             "stale": expires is not None and self._item.candle.close_ms >= expires,
             "expiresAt": expires,
-            "reason": "no trained model yet" if self._untrained else None,
+            "reason": _WORSE if who == DEMOTED else _UNTRAINED if self._untrained else None,
         }
 
     def _record_of(self, k: int) -> Body:
@@ -211,7 +217,7 @@ def state_of(item: Item, answerer: Answerer) -> int:
     return zlib.crc32(f"{item.candle.open_ms}:{item.candles}:{answerer.id}:{series.scores}".encode())
 
 
-class Matured(NamedTuple):
+class Outcome(NamedTuple):
     """The numbers of one matured prediction."""
 
     predicted: float
@@ -220,10 +226,12 @@ class Matured(NamedTuple):
     actual: float
     inside: bool
     winkler: float
+    rank: int
+    regime: float
     answerer: Answerer
 
 
-def score_body(item: Item, horizon_at: int, matured: Matured, config: EngineConfig) -> Body:
+def score_body(item: Item, horizon_at: int, outcome: Outcome, config: EngineConfig) -> Body:
     """What was said at revision 0, and what came."""
     series = item.series
     horizon = series.horizons[horizon_at]
@@ -238,14 +246,14 @@ def score_body(item: Item, horizon_at: int, matured: Matured, config: EngineConf
         "horizon": horizon.name,
         "asOf": as_of,
         "target": target,
-        "predictedPrice": matured.predicted,
-        "lowerBound": matured.lower,
-        "upperBound": matured.upper,
+        "predictedPrice": outcome.predicted,
+        "lowerBound": outcome.lower,
+        "upperBound": outcome.upper,
         "confidence": config.confidence,
-        "actualPrice": matured.actual,
-        "error": matured.actual - matured.predicted,
-        "inside": matured.inside,
-        "winkler": matured.winkler,
-        "modelType": matured.answerer.type,
-        "modelId": matured.answerer.id,
+        "actualPrice": outcome.actual,
+        "error": outcome.actual - outcome.predicted,
+        "inside": outcome.inside,
+        "winkler": outcome.winkler,
+        "modelType": outcome.answerer.type,
+        "modelId": outcome.answerer.id,
     }

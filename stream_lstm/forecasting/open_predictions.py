@@ -18,6 +18,9 @@ Index = NDArray[np.intp]
 
 _NEVER: Final = -(2**62)
 _NUMBERS: Final = ("location", "drift", "half_width", "scale", "naive")
+_OF_SERIES: Final = ("close", "regime", "demoted")
+_BEYOND: Final = 4
+_WIDTH: Final = len(_NUMBERS) + _BEYOND + len(_OF_SERIES)
 
 
 class Said(NamedTuple):
@@ -32,8 +35,30 @@ class Said(NamedTuple):
     scale: Floats
     naive: Floats
     """Half-width of the interval that anybody has without a model."""
+    beyond: Floats
+    """(n, 4) how far the published quantiles above the median are from it."""
+    regime: Floats
+    """Of the volatility when it was said, as `Regimes.volatility` tells it."""
+    demoted: NDArray[np.bool_]
+    """Whether the naive interval was published, and that of the model was not."""
     model: NDArray[np.object_]
     """Whoever answered, as given to `put`."""
+
+    @classmethod
+    def unpublished(
+        cls,
+        close: Floats,
+        location: Floats,
+        drift: Floats,
+        half_width: Floats,
+        scale: Floats,
+        model: NDArray[np.object_],
+    ) -> "Said":
+        """What a model forecasts of S series where nobody publishes it, or asks for the naive interval."""
+        unknown, rows = np.full(scale.shape, np.nan), len(close)
+        beyond, regime = np.full((*scale.shape, _BEYOND), np.nan), np.full(rows, np.nan)
+        never = np.zeros(rows, np.bool_)
+        return cls(close, location, drift, half_width, scale, unknown, beyond, regime, never, model)
 
 
 class OpenPredictions:
@@ -46,7 +71,7 @@ class OpenPredictions:
         self._free: dict[int, list[int]] = {}
         self._used = 0
         self._step = np.zeros(0, np.int64)
-        self._numbers = np.zeros((0, 1 + len(_NUMBERS)))
+        self._numbers = np.zeros((0, _WIDTH))
         self._extremes = np.zeros((2, 0))  # highest high and lowest low since it was said
         self._model = np.zeros(0, np.object_)
 
@@ -113,7 +138,7 @@ class OpenPredictions:
         if self._used > len(self._step):
             more = max(self._used - len(self._step), len(self._step), 4096)
             self._step = np.concatenate([self._step, np.full(more, _NEVER)])
-            self._numbers = np.concatenate([self._numbers, np.zeros((more, 1 + len(_NUMBERS)))])
+            self._numbers = np.concatenate([self._numbers, np.zeros((more, _WIDTH))])
             self._extremes = np.concatenate([self._extremes, np.zeros((2, more))], axis=1)
             self._model = np.concatenate([self._model, np.full(more, None, np.object_)])
         return start
@@ -139,21 +164,30 @@ class OpenPredictions:
         due = (length > 0) & (self._step[slots] == steps[:, None] - length)
         which, horizon = np.nonzero(due)
         at = slots[which, horizon]
-        close, location, drift, half_width, scale, naive = self._numbers[at].T
-        said = Said(close, location, drift, half_width, scale, naive, self._model[at])
+        numbers, first = self._numbers[at], len(_NUMBERS) + _BEYOND
+        location, drift, half_width, scale, naive = numbers.T[: len(_NUMBERS)]
+        close, regime, demoted = numbers.T[first:]
+        beyond, model = numbers[:, len(_NUMBERS) : first], self._model[at]
+        said = Said(close, location, drift, half_width, scale, naive, beyond, regime, demoted > 0, model)
         highest, lowest = self._extremes[:, at]
         return which, horizon, said, (highest - lowest) / said.close
 
     def put(self, rows: Index, steps: NDArray[np.int64], said: Said) -> None:
-        """Open the predictions of candle `steps` (S,); `said` holds (S, K), its `close` and `model` (S,)."""
+        """Open the predictions of candle `steps` (S,).
+
+        `said` holds (S, K) and (S, K, 4), and (S,) what is the same at all horizons.
+        """
         slots = self._slots(rows, steps)
         kept = self._length[rows] > 0
         at = slots[kept]
         which = np.nonzero(kept)[0]
         self._step[at] = steps[which]
-        self._numbers[at, 0] = said.close[which]
-        for column, name in enumerate(_NUMBERS, start=1):
+        for column, name in enumerate(_NUMBERS):
             self._numbers[at, column] = getattr(said, name)[kept]
+        first = len(_NUMBERS) + _BEYOND
+        self._numbers[at, len(_NUMBERS) : first] = said.beyond[kept]
+        for column, name in enumerate(_OF_SERIES, start=first):
+            self._numbers[at, column] = getattr(said, name)[which]
         self._extremes[0, at], self._extremes[1, at] = 0.0, np.inf
         self._model[at] = said.model[which]
 

@@ -33,6 +33,19 @@ class Prediction(NamedTuple):
         return self.write()
 
 
+class Quality(NamedTuple):
+    """What a matured prediction counts for, beside all others of its horizon."""
+
+    rank: int
+    """Which of the ten intervals between the published quantiles held the outcome, from 0."""
+    inside: bool
+    """Whether the published interval did."""
+    regime: str | None
+    """Volatility regime when it was said; None if it was not known."""
+    hour: int
+    """Of the day, UTC, in which its first candle opened."""
+
+
 class Score(NamedTuple):
     """One message of the scores topic."""
 
@@ -40,6 +53,7 @@ class Score(NamedTuple):
     horizon: str
     cause: object
     write: Callable[[], Body]
+    quality: Quality
 
     @property
     def body(self) -> Body:
@@ -64,12 +78,21 @@ class Seat(NamedTuple):
     role: Role = "champion"
 
 
+class Notice(NamedTuple):
+    """What the outcomes of a candle have shown about its series: an event, if the candle is live."""
+
+    at: int
+    """Which of the candles of the round."""
+    type: str
+    data: Body
+
+
 class TrainingRequest(NamedTuple):
     """A series that needs a model."""
 
     series: SeriesKey
     partition: Hashable
-    need: Literal["no model", "expired", "asked for"]
+    need: Literal["no model", "drift", "expired", "asked for"]
     due_ms: int
     """Stream time since when it is due."""
     model_type: str

@@ -13,7 +13,7 @@ from stream_lstm.forecasting.history import Block
 from stream_lstm.forecasting.messages import Answerer
 from stream_lstm.forecasting.series import Series
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes when an older reader would misread a state."""
 
 Plain = dict[str, Any]
@@ -69,6 +69,8 @@ def described(series: Series) -> Plain:
         "retrain": series.retrain,
         "deleted": series.deleted_ms,
         "modelType": series.model_type,
+        "drifted": series.drifted,
+        "driftAsked": series.drift_asked_ms,
     }
 
 
@@ -115,4 +117,6 @@ def take_up(series: Series, told: Plain, blocks: Sequence[Block]) -> None:
     series.retrain = told.get("retrain", False)
     series.deleted_ms = told.get("deleted")
     series.model_type = told.get("modelType", series.model_type)  # not told before there were experiments
+    series.drifted = told.get("drifted", False)
+    series.drift_asked_ms = told.get("driftAsked")
     series.history.restore(blocks)

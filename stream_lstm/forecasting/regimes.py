@@ -80,6 +80,10 @@ class Regimes:
             for (market, level), enough in pairs
         ]
 
+    def volatility(self, rows: Index) -> Floats:
+        """The volatility regimes of S rows as numbers, to be named by `named`; NaN if not known: (S,)."""
+        return np.where(self._count[rows] >= KNOWN, self._now[rows, 1], np.nan)
+
     def _percentile(self, rows: Index, log_volatility: Floats) -> Floats:
         """Share of the remembered volatilities that are lower, half of the equal ones among them: (S,)."""
         ring, count = self._ring[rows], np.minimum(self._count[rows], MEMORY)
@@ -87,6 +91,11 @@ class Regimes:
         filled = np.arange(MEMORY) < count[:, None]
         lower = ((ring < own) & filled).sum(axis=1) + 0.5 * ((ring == own) & filled).sum(axis=1)
         return np.asarray(lower / count)
+
+
+def named(volatility: float) -> Volatility | None:
+    """The name of a volatility regime."""
+    return None if np.isnan(volatility) else _VOLATILITIES[int(volatility)]
 
 
 def markets_over(closes: Floats, window: int) -> list[Market]:

@@ -16,6 +16,8 @@ class Series:
         "closures",
         "count",
         "deleted_ms",
+        "drift_asked_ms",
+        "drifted",
         "expires_ms",
         "first_open_ms",
         "history",
@@ -76,6 +78,10 @@ class Series:
         self.expires_ms: int | None = None
         self.deleted_ms: int | None = None
         """Close of the newest candle when its model was deleted: it is not trained on that again."""
+        self.drifted = False
+        """Whether a drift has made its next training due."""
+        self.drift_asked_ms: int | None = None
+        """When a drift did so last, in stream time."""
         self.requested = False
         self.retrain = False
         """Whether its next training is due whatever the age of its model."""
@@ -89,7 +95,7 @@ class Series:
     def answered_by(self, model: Model, expires_ms: int) -> None:
         """Let a model answer: what was asked for is there."""
         self.model, self.expires_ms = model, expires_ms
-        self.requested = self.retrain = self.said_expired = False
+        self.requested = self.retrain = self.drifted = self.said_expired = False
 
     def realign(self, open_ms: int) -> None:
         """Number the candle at `open_ms`, of another phase, after all earlier ones."""

@@ -1,6 +1,7 @@
 """Every metric, declared once: name, meaning, labels. Base units; no label that grows with the symbols.
 
-Those that do grow are in `series_metrics`, and off unless asked for.
+Those that do grow are in `series_metrics`, and off unless asked for; those that tell a forecaster whether he
+is honest are in `quality_metrics`.
 """
 
 from contextlib import suppress
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import generate_latest
 from threadpoolctl import threadpool_info
 
+from stream_lstm.observability.quality_metrics import QualityMetrics
 from stream_lstm.observability.series_metrics import SeriesMetrics
 
 _PREFIX: Final = "stream_lstm"
@@ -219,6 +221,7 @@ class Metrics:
     stream: StreamMetrics
     models: ModelMetrics
     forecasts: ForecastMetrics
+    quality: QualityMetrics
     series: SeriesMetrics | None
     """None unless per-series metrics are on."""
 
@@ -234,6 +237,7 @@ class Metrics:
             StreamMetrics(registry),
             ModelMetrics(registry),
             ForecastMetrics(registry),
+            QualityMetrics(registry),
             SeriesMetrics(registry) if per_series else None,
         )
 

@@ -7,12 +7,15 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from stream_lstm.forecasting.config import DemotionConfig, DriftConfig
 from stream_lstm.settings.durations import Duration, Timeout, shortest
 from stream_lstm.settings.section import Conflict, Section
 from stream_lstm.settings.security import Security
 
 _SERVERS: Final = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
 _STORES: Final = ("file", "memory", "s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "https")
+_DRIFT: Final = DriftConfig()
+_DEMOTION: Final = DemotionConfig()
 _LONGEST_KAFKA_S: Final = 1_800.0  # group.max.session.timeout.ms of a broker, as it comes
 
 Port: TypeAlias = Annotated[int, Field(ge=0, le=65_535)]
@@ -257,6 +260,34 @@ class Prediction(Section):
     """Half-width of the neutral direction, as a fraction of the last close."""
     max_horizon_candles: int = Field(default=2_016, ge=1)
     """Horizons that are longer than this many candles are left out for a series."""
+
+
+class Drift(Section):
+    """When the errors of a model count as others than they were, and what is done about it."""
+
+    detectors: tuple[Literal["page_hinkley", "adwin"], ...] = ("page_hinkley", "adwin")
+    """Those that look at each series; none of them, `[]`, turns `drift.detected` off."""
+    page_hinkley_threshold: float = Field(default=_DRIFT.page_hinkley_threshold, gt=0)
+    """How far Page and Hinkley's sum must move from its extreme; higher is later and surer."""
+    page_hinkley_delta: float = Field(default=_DRIFT.page_hinkley_delta, ge=0, lt=1)
+    """The change of the mean, of values in 0…1, that it lets pass."""
+    adwin_delta: float = Field(default=_DRIFT.adwin_delta, gt=0, lt=1)
+    """ADWIN's chance of a false alarm of independent values, at each look; lower is later and surer."""
+    cooldown: int = Field(default=_DRIFT.cooldown, ge=0)
+    """Candles after a drift in which its series says no other."""
+    retrain_on_drift: bool = False
+    """Whether a drift makes a training due, at most one per `training.expiry`; docs/drift.md judges it."""
+
+
+class Quality(Section):
+    """What is done about a model that is worse than the naive forecast."""
+
+    demote: bool = True
+    """Whether the naive forecast answers in its place until a successor has proved itself."""
+    half_life: float = Field(default=_DEMOTION.half_life, ge=100)
+    """Matured predictions after which one counts half."""
+    margin: float = Field(default=_DEMOTION.margin, ge=0)
+    """By which fraction its interval score must be worse; and by more than chance."""
 
 
 class Exchange(Section):

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from stream_lstm.candles.units import interval_ms
 from stream_lstm.errors import SettingsError
-from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.config import DemotionConfig, DriftConfig, EngineConfig
 from stream_lstm.forecasting.horizons import horizon_ms, horizons_of
 from stream_lstm.settings.durations import Timeout, shortest
 from stream_lstm.settings.inputs import Input
@@ -16,6 +16,7 @@ from stream_lstm.settings.sections import (
     Closing,
     Control,
     Dlq,
+    Drift,
     Exchange,
     Gaps,
     History,
@@ -24,6 +25,7 @@ from stream_lstm.settings.sections import (
     Log,
     Metrics,
     Prediction,
+    Quality,
     Store,
     Topics,
     Training,
@@ -95,6 +97,8 @@ class Settings(Section):
     closing: Closing = Closing()
     gaps: Gaps = Gaps()
     prediction: Prediction = Prediction()
+    drift: Drift = Drift()
+    quality: Quality = Quality()
     dlq: Dlq = Dlq()
     exchange: Exchange = Exchange()
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
@@ -125,6 +129,17 @@ class Settings(Section):
             neutral_band=self.prediction.neutral_band,
             max_path_points=self.prediction.max_path_points,
             seed=self.training.seed,
+            drift=DriftConfig(
+                detectors=self.drift.detectors,
+                page_hinkley_threshold=self.drift.page_hinkley_threshold,
+                page_hinkley_delta=self.drift.page_hinkley_delta,
+                adwin_delta=self.drift.adwin_delta,
+                cooldown=self.drift.cooldown,
+                retrain=self.drift.retrain_on_drift,
+            ),
+            demotion=DemotionConfig(
+                on=self.quality.demote, half_life=self.quality.half_life, margin=self.quality.margin
+            ),
         )
 
     def source(self, name: str) -> str:

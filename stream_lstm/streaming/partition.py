@@ -176,7 +176,7 @@ class Partition:
             if taken.records >= most_records and not self._backlog:
                 break
             if self._backlog:
-                if self._waits_for_claim() or self._waits_for_verdict():
+                if self._waits_for_claim() or self._engine.must_advance(self._backlog[0].candle.series):
                     break
                 self._admit(taken)
             elif self._queue:
@@ -243,10 +243,6 @@ class Partition:
         if candle.series not in self._unanswered or not live or held is None:
             return False
         return held.count + 1 >= self._engine.config.warm_up
-
-    def _waits_for_verdict(self) -> bool:
-        """Whether the candle before the next, of the same series, may end its experiment."""
-        return self._engine.experiments.must_work_first(self._engine.series(self._backlog[0].candle.series))
 
     def _is_ours(self, series: SeriesKey, taken: Taken) -> bool:
         """Whether a candle may be used; claims a series that is new here."""

@@ -19,6 +19,7 @@ from stream_lstm.forecasting.trial import Outcome
 from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.streaming.partition import Cause, Taken
+from stream_lstm.streaming.quality_telemetry import QualityTelemetry
 from stream_lstm.streaming.series_telemetry import SeriesTelemetry, age_seconds
 from stream_lstm.training.trainer import Trained, Trainer
 
@@ -42,6 +43,7 @@ class Telemetry:
         for outcome in ("saved", "failed"):
             metrics.consumer.checkpoints.labels(outcome)
         self._positions: dict[TopicPartition, int] = {}
+        self._quality_of = QualityTelemetry(metrics.quality)
         self._each = SeriesTelemetry(metrics.series) if metrics.series is not None else None
 
     def taken(self, taken: Taken) -> None:
@@ -62,6 +64,7 @@ class Telemetry:
         for outputs in said:
             if self._each is not None:
                 self._each.published(outputs)
+            self._quality_of.published(outputs)
             candle = None
             for prediction in outputs.predictions:
                 predictions[prediction.horizon, prediction.model_type] += 1

@@ -48,6 +48,23 @@ def _quarantined(said: contract.ModelQuarantined) -> str:
     return f"a damaged model was not loaded: {said.reason} (kept as {said.path})"
 
 
+def _demoted(said: contract.ModelDemoted) -> str:
+    worse = (said.winkler_ratio - 1) * 100
+    return f"{worse:.0f}% worse than the naive forecast at {said.horizon}, which answers until further notice"
+
+
+def _model_restored(said: contract.ModelRestored) -> str:
+    return (
+        f"no worse than the naive forecast over {said.outcomes:.0f} outcomes: model {said.model_id} "
+        "answers again"
+    )
+
+
+def _drift(said: contract.DriftDetected) -> str:
+    then = ", a training is due" if said.retrain else ""
+    return f"errors at {said.horizon} are {said.direction} since {moment(said.since)} ({said.detector}){then}"
+
+
 def _deleted(said: contract.ModelDeleted) -> str:
     return f"model {said.model_id or ''} deleted, the next candle makes a new one due".replace("  ", " ")
 
@@ -122,6 +139,9 @@ _SENTENCES: Final[dict[str, Callable[[Any], str]]] = {
     "model.training_failed": _failed,
     "model.expired": _expired,
     "model.quarantined": _quarantined,
+    "model.demoted": _demoted,
+    "model.restored": _model_restored,
+    "drift.detected": _drift,
     "model.deleted": _deleted,
     "models.cleaned_up": _cleaned_up,
     "model.retrain_requested": lambda said: "a training was asked for",

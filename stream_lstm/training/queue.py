@@ -10,6 +10,8 @@ from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 
 STACK: Final = 8
 """Series that one process fits together at most."""
+_URGENT: Final = ("no model", "drift")
+"""Needs that come before all others, in this order."""
 _BACK_OFF: Final = (1.0, 300.0)  # seconds: first and longest wait after a failure
 
 
@@ -22,9 +24,9 @@ class Asked(NamedTuple):
 
 @dataclass(order=True, slots=True)
 class _Waiting:
-    """A place in the queue: series without a model first, then the one that has waited longest."""
+    """A place in the queue: no model, then a drift, and of the same need the one that has waited longest."""
 
-    need: tuple[bool, int]
+    need: tuple[int, int]
     asked: Asked = field(compare=False)
 
 
@@ -55,8 +57,9 @@ class TrainingQueue:
     def put_again(self, asked: Asked) -> None:
         """Queue a training that has been taken, unless it is not wanted any more."""
         if self.wants(asked):
-            need = (asked.request.need != "no model", asked.request.due_ms)
-            heapq.heappush(self._heap, _Waiting(need, asked))
+            request = asked.request
+            urgency = _URGENT.index(request.need) if request.need in _URGENT else len(_URGENT)
+            heapq.heappush(self._heap, _Waiting((urgency, request.due_ms), asked))
 
     def wants(self, asked: Asked) -> bool:
         """Whether its partition has not been dropped since it was asked for."""

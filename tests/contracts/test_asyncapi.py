@@ -19,7 +19,7 @@ from stream_lstm.contracts.examples import EXAMPLES
 from stream_lstm.contracts.schemas import schemas
 from stream_lstm.dead_letters.letter import DeadLetters
 from stream_lstm.errors import BadCandle, CommandRefused
-from stream_lstm.forecasting.outputs import Event, Outputs, Prediction, Score
+from stream_lstm.forecasting.outputs import Event, Outputs, Prediction, Quality, Score
 from stream_lstm.kafka import topics
 from stream_lstm.kafka.records import Record
 from stream_lstm.streaming.changes import Position
@@ -184,7 +184,7 @@ def said() -> list[tuple[str, Record]]:
         predictions=[
             Prediction(KEY, "4h", prediction["asOf"], "lstm", 0x9AE0DAAF, cause, lambda: prediction)
         ],
-        scores=[Score(KEY, "4h", cause, lambda: score)],
+        scores=[Score(KEY, "4h", cause, lambda: score, Quality(4, True, "CALM", 12))],
         events=[Event("series.warming_up", KEY, warming["at"], cause, warming["data"])],
     )
     fact = Fact(kind="model.trained", series=KEY, **trained["appliedAt"], body=trained["data"])

@@ -64,7 +64,7 @@ def test_a_prediction_matures_with_its_target_and_only_then() -> None:
         assert (which == 0).all()
         value = np.full((1, 2), float(step))
         close, who = np.array([float(step)]), np.array([f"model {step}"], object)
-        said = Said(close, value, value, value, value, value, who)
+        said = Said.unpublished(close, value, value, value, value, who)
         open_predictions.put(row, np.array([step]), said)
 
 
@@ -73,7 +73,7 @@ def test_a_missed_target_leaves_nothing_behind() -> None:
     open_predictions.grow(1)
     open_predictions.begin(0, (2,))
     ones = np.ones((1, 1))
-    said = Said(np.ones(1), ones, ones, ones, ones, ones, np.array(["m"], object))
+    said = Said.unpublished(np.ones(1), ones, ones, ones, ones, np.array(["m"], object))
     open_predictions.put(np.array([0]), np.array([5]), said)
     assert len(open_predictions.matured(np.array([0]), np.array([9]))[0]) == 0
     open_predictions.end(0)
@@ -156,6 +156,6 @@ def test_a_range_spans_the_candles_after_the_prediction_up_to_its_target() -> No
     for step, (high, low) in enumerate(bars):
         made.widen(row, np.array([high]), np.array([low]))
         spreads += made.matured(row, np.array([step]))[3].tolist()
-        said = Said(np.array([2.0]), value, value, value, value, value, np.array(["m"], object))
+        said = Said.unpublished(np.array([2.0]), value, value, value, value, np.array(["m"], object))
         made.put(row, np.array([step]), said)
     assert spreads == [(7.0 - 3.0) / 2.0, (7.0 - 3.0) / 2.0]

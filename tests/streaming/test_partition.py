@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream_lstm.candles import reasons
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.candles.synthetic import market
-from stream_lstm.forecasting.config import EngineConfig
+from stream_lstm.forecasting.config import DriftConfig, EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.experiments import RESULT
 from stream_lstm.forecasting.outputs import Outputs, Seat
@@ -197,6 +197,36 @@ def test_a_barrier_holds_the_partition_until_the_model_is_installed() -> None:
     assert {one.body["asOf"] for one in said.predictions} == {rows[99].timestamp}
     assert {one.model_type for one in more.predictions} == {"naive"}
     assert partition.next_offset == 120
+
+
+def lived(limit: int) -> tuple[list[str], set[str]]:
+    """What a partition says whose every training is done at once, turns of so many candles; and the needs."""
+    drift = DriftConfig(retrain=True, page_hinkley_threshold=0.3, page_hinkley_delta=0.0, cooldown=20)
+    config = EngineConfig(horizons=("1h",), model="har", expiry_ms=30 * HOUR, drift=drift)
+    engine, said, needs = Engine(config), Outputs(), set()
+    partition = Partition(PLACE, engine, seek=0, live_from=0, barrier=True)
+    partition.feed(records(260, ("AAA", "BBB")), 0.0)
+    while partition.ready:
+        taken = partition.turn(limit)
+        for part in engine.advance(0).values():
+            said.predictions += part.predictions
+            said.scores += part.scores
+            said.events += part.events
+        for request in taken.requests:
+            needs.add(request.need)
+            data = engine.training_set(request.series)
+            assert data is not None
+            (model,) = fit("har", [data])
+            assert isinstance(model, Model)
+            partition.install(request.series, model)
+    events = [json.dumps([one.type, str(one.series), one.at_ms, one.data]) for one in said.events]
+    return [*told(said), *sorted(events)], needs
+
+
+def test_with_trainings_that_a_drift_makes_due_the_length_of_a_turn_changes_nothing() -> None:
+    one_by_one, needs = lived(1)
+    assert needs == {"no model", "drift", "expired"}
+    assert lived(7)[0] == lived(10_000)[0] == one_by_one
 
 
 def test_a_failed_training_lets_the_partition_go_on() -> None:

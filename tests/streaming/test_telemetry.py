@@ -225,3 +225,45 @@ def test_commands_count_by_name_and_outcome(metrics: Metrics, telemetry: Telemet
     telemetry.commanded("unreadable", "rejected")
     assert value(metrics, "commands_total", command="describe", outcome="done") == 1
     assert value(metrics, "commands_total", command="unreadable", outcome="rejected") == 1
+
+
+def test_outcomes_count_among_their_quantiles_by_regime_and_by_hour(
+    metrics: Metrics, telemetry: Telemetry
+) -> None:
+    _, said = an_engine(420)
+    telemetry.published(said)
+    scores = [score for outputs in said for score in outputs.scores if score.horizon == "1h"]
+    families = {family.name: family.samples for family in metrics.registry.collect()}
+    for name in ("forecast_pit", "forecast_matured"):
+        counted = [
+            one.value
+            for one in families[f"stream_lstm_{name}"]
+            if one.name.endswith("_total") and one.labels["horizon"] == "1h"
+        ]
+        assert sum(counted) == len(scores)
+    ranks = Counter(score.quality.rank for score in scores)
+    assert value(metrics, "forecast_pit_total", horizon="1h", bin="0.25-0.5") == ranks[4]
+    assert value(metrics, "forecast_pit_total", horizon="1h", bin="0-0.01") == ranks[0]
+    here = [one.quality for one in scores if (one.quality.regime, one.quality.hour) == ("NORMAL", 9)]
+    labels = {"horizon": "1h", "regime": "NORMAL", "hour": "09"}
+    assert value(metrics, "forecast_matured_total", **labels) == len(here) > 0
+    assert value(metrics, "forecast_inside_total", **labels) == sum(one.inside for one in here)
+    for score in scores:
+        body = score.body
+        assert score.quality.inside == body["inside"]
+        assert score.quality.hour == (body["asOf"] + 1) // HOUR % 24
+        assert (score.quality.rank >= 5) == (body["error"] >= 0)
+
+
+def test_drifts_and_demotions_count_from_zero(metrics: Metrics, telemetry: Telemetry) -> None:
+    assert value(metrics, "drift_total", detector="adwin") == 0
+    assert value(metrics, "demotions_total", outcome="restored") == 0
+    events = [
+        Event("drift.detected", KEY, 1, None, {"detector": "adwin"}),
+        Event("model.demoted", KEY, 1, None, {}),
+        Event("model.expired", KEY, 1, None, {}),
+    ]
+    telemetry.published([Outputs(events=events)])
+    assert value(metrics, "drift_total", detector="adwin") == 1
+    assert value(metrics, "drift_total", detector="page_hinkley") == 0
+    assert value(metrics, "demotions_total", outcome="demoted") == 1

@@ -83,7 +83,25 @@ SAID = [
         {"topic": "candles", "partition": 2, "ownerTopic": "candles", "ownerPartition": 0},
         "BTCUSDT 1h: candles in candles-2 are not used, it belongs to candles-0",
     ),
-    ("drift.detected", {"detector": "adwin"}, 'BTCUSDT 1h: drift.detected {"detector":"adwin"}'),
+    (
+        "drift.detected",
+        {
+            **{"detector": "adwin", "horizon": "1h", "direction": "wider", "statistic": 0.2},
+            **{"threshold": 0.1, "since": AS_OF, "retrain": True},
+        },
+        "BTCUSDT 1h: errors at 1h are wider since 2024-10-05 11:00 (adwin), a training is due",
+    ),
+    (
+        "model.demoted",
+        {"modelId": "4f2a", "horizon": "1h", "winklerRatio": 1.314, "outcomes": 402.5},
+        "BTCUSDT 1h: 31% worse than the naive forecast at 1h, which answers until further notice",
+    ),
+    (
+        "model.restored",
+        {"modelId": "4f2a", "horizon": "1h", "winklerRatio": 0.96, "outcomes": 100.4},
+        "BTCUSDT 1h: no worse than the naive forecast over 100 outcomes: model 4f2a answers again",
+    ),
+    ("experiment.result", {"winner": "b"}, 'BTCUSDT 1h: experiment.result {"winner":"b"}'),
 ]
 OF_NO_SERIES = [
     ("partition.restored", PLACE | {"seconds": 3.2}, "candles-3 restored, live from offset 12,345 after 3s"),

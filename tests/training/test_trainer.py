@@ -105,7 +105,9 @@ async def test_a_model_comes_back_as_it_is_in_the_store(tmp_path: Path) -> None:
     assert running.queued == 0
 
 
-async def test_who_has_no_model_goes_first_and_then_who_has_waited_longest(tmp_path: Path) -> None:
+async def test_no_model_goes_first_then_a_drift_and_then_who_has_waited_longest(
+    tmp_path: Path,
+) -> None:
     asked: list[str] = []
 
     def sets(series: SeriesKey) -> TrainingSet | None:
@@ -116,12 +118,13 @@ async def test_who_has_no_model_goes_first_and_then_who_has_waited_longest(tmp_p
         for symbol, need, due in (
             ("late", "expired", 20),
             ("early", "expired", 10),
+            ("drifted", "drift", 50),
             ("newer", "no model", 40),
             ("new", "no model", 30),
         ):
             running.submit(request(symbol, need, due))
-        assert len(await ended(running, 4)) == 4
-    assert asked == ["new", "newer", "early", "late"]
+        assert len(await ended(running, 5)) == 5
+    assert asked == ["new", "newer", "drifted", "early", "late"]
 
 
 async def test_a_killed_process_is_replaced_and_the_training_tried_again(tmp_path: Path) -> None:

@@ -8,7 +8,11 @@ _DURATION = "stream_lstm_training_duration_seconds"
 
 def dashboard() -> Dashboard:
     """Whether trainings keep up with expiry."""
-    return board("freshness", "are the models fresh?", [(4, _figures()), (9, _models()), (9, _trainings())])
+    return board(
+        "freshness",
+        "are the models fresh?",
+        [(4, _figures()), (9, _models()), (9, _trainings()), (7, _worn())],
+    )
 
 
 def _figures() -> list[Place]:
@@ -97,3 +101,21 @@ def _trainings() -> list[Place]:
         ),
     ]
     return [Place(panel, 8) for panel in panels]
+
+
+def _worn() -> list[Place]:
+    panels = [
+        lines(
+            "Drifts, last hour",
+            "Errors are not what they were, by the model's own scale. Many series at once are the market.",
+            Query("sum by (detector) (increase(stream_lstm_drift_total[1h]))", "{{detector}}"),
+            limits=(0, None),
+        ),
+        lines(
+            "Models that were demoted, and that answer again, last day",
+            "Worse than the naive forecast, which answers until a successor has proved itself.",
+            Query("sum by (outcome) (increase(stream_lstm_demotions_total[1d]))", "{{outcome}}"),
+            limits=(0, None),
+        ),
+    ]
+    return [Place(panel, 12) for panel in panels]

@@ -1,14 +1,20 @@
 """Are the forecasts honest? Coverage against what was promised, skill against the last price, width, bias."""
 
+from itertools import pairwise
+
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from panels import GREEN, ORANGE, RATE, RED, Place, Query, board, lines, number
 
+_PIT = "stream_lstm_forecast_pit_total"
+_LEVELS = ("0", "0.01", "0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95", "0.99", "1")
+_HELD, _MATURED = "stream_lstm_forecast_inside_total", "stream_lstm_forecast_matured_total"
 _NOMINAL = "stream_lstm:nominal:ratio and on (nominal) stream_lstm_forecast_coverage_ratio"
 
 
 def dashboard() -> Dashboard:
     """Medians over the series, of what matured lately (half-life 500 scores)."""
-    return board("honesty", "are the forecasts honest?", [(4, _figures()), (9, _promise()), (9, _worth())])
+    rows = [(4, _figures()), (9, _promise()), (9, _worth()), (9, _quality())]
+    return board("honesty", "are the forecasts honest?", rows)
 
 
 def _figures() -> list[Place]:
@@ -84,6 +90,44 @@ def _worth() -> list[Place]:
             "Mean error relative to the mean absolute error; far from 0 everywhere points at the candles.",
             Query("avg by (horizon) (stream_lstm_forecast_bias_ratio)", "{{horizon}}"),
             limits=(-1, 1),
+        ),
+    ]
+    return [Place(panel, 8) for panel in panels]
+
+
+def _quality() -> list[Place]:
+    pairs = [(low, high, float(high) - float(low)) for low, high in pairwise(_LEVELS)]
+    hours = f"sum by (hour) (increase({_HELD}[7d])) / sum by (hour) (increase({_MATURED}[7d]))"
+    panels = [
+        lines(
+            "Outcomes between two quantiles, against what was promised",
+            "Probability integral transform, last day: share of outcomes in each interval between published "
+            "quantiles over the share promised; 1 is honest. Too few outside: too wide.",
+            *(
+                Query(
+                    f'sum(increase({_PIT}{{bin="{low}-{high}"}}[1d]))'
+                    f" / sum(increase({_PIT}[1d])) / {share:g}",
+                    f"{low} to {high}",
+                )
+                for low, high, share in pairs
+            ),
+            limits=(0, None),
+        ),
+        lines(
+            "Coverage by volatility regime",
+            "Last day, by the regime when it was said.",
+            Query(
+                f"sum by (regime) (increase({_HELD}[1d])) / sum by (regime) (increase({_MATURED}[1d]))",
+                "{{regime}}",
+            ),
+            unit="percentunit",
+        ),
+        lines(
+            "Coverage of the best and the worst hour of day",
+            "UTC, last week, by the hour of the first candle.",
+            Query(f"max({hours})", "best"),
+            Query(f"min({hours})", "worst"),
+            unit="percentunit",
         ),
     ]
     return [Place(panel, 8) for panel in panels]

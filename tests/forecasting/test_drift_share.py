@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_lstm.forecasting.drift import DriftShare
+from stream_lstm.forecasting.drift_share import DriftShare
 
 ROW, STEPS = np.array([0]), np.array([[1]])
 
