@@ -20,8 +20,9 @@ from stream_lstm.forecasting.by_row import ByRow, gathered, scattered
 from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.due import expiry_of, has_enough
-from stream_lstm.forecasting.forecaster import Forecaster, Outcomes
+from stream_lstm.forecasting.forecaster import Forecaster
 from stream_lstm.forecasting.loss_tally import LossTally
+from stream_lstm.forecasting.outcomes import Outcomes
 from stream_lstm.forecasting.outputs import Body, Event, TrainingRequest
 from stream_lstm.forecasting.partition_state import Plain, Shadows
 from stream_lstm.forecasting.series import Series

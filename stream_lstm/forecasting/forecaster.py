@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ from stream_lstm.forecasting.columns import Columns
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.distribution import Distribution, distribution, half_widths
 from stream_lstm.forecasting.drift_share import DriftShare
-from stream_lstm.forecasting.messages import DEMOTED, Answerer, Outcome, score_body
+from stream_lstm.forecasting.messages import Answerer, Outcome, score_body
 from stream_lstm.forecasting.open_predictions import OpenPredictions, Said
+from stream_lstm.forecasting.outcomes import Outcomes
 from stream_lstm.forecasting.outputs import Notice, Prediction, Score
 from stream_lstm.forecasting.quality import quality_of
 from stream_lstm.forecasting.quantile_tracker import QuantileTracker
@@ -45,30 +46,6 @@ UNTRAINED: Final = Answerer("hybrid", None, None)
 
 _LEARNED: Final = ("calibrators", "record", "ranges", "drift")
 """What belongs to the model that answers: the plain interval beside it is that of the series."""
-
-
-class Outcomes(NamedTuple):
-    """What has come of n predictions of S rows."""
-
-    which: Index
-    """(n,) which of the S rows, ascending."""
-    horizon: Index
-    """(n,) ascending within a row."""
-    said: Said
-    verdicts: Verdicts
-    own: NDArray[np.bool_]
-    """(n,) whether it was said by a model of the type that answers now."""
-
-    def at(self, chosen: Index) -> "Outcomes":
-        """Some of them."""
-        said, verdicts = self.said, self.verdicts
-        return Outcomes(
-            self.which[chosen],
-            self.horizon[chosen],
-            Said._make(part[chosen] for part in said),
-            Verdicts._make(part[chosen] for part in verdicts),
-            self.own[chosen],
-        )
 
 
 class Forecaster:
@@ -255,14 +232,14 @@ class Forecaster:
         """Count what has come for S items, and say the live."""
         if outcomes is None:
             return []
-        which, horizon, said, verdicts, _ = outcomes
-        for at in which.tolist():
+        which, horizon = outcomes.which.tolist(), outcomes.horizon.tolist()
+        for at in which:
             items[at].series.scores += 1
         if self._recorder is not None:
             return []
         return [
             self._score(items[at], k, told)
-            for at, k, told in zip(which.tolist(), horizon.tolist(), _told(verdicts, said), strict=True)
+            for at, k, told in zip(which, horizon, outcomes.told(), strict=True)
             if items[at].live
         ]
 
@@ -459,10 +436,3 @@ class Forecaster:
             confidence=config.confidence,
             neutral_band=config.neutral_band,
         )
-
-
-def _told(verdicts: Verdicts, said: Said) -> list[Outcome]:
-    """One `Outcome` of plain numbers per verdict."""
-    columns = [column.tolist() for column in (*verdicts[:7], said.regime)]
-    who = [DEMOTED if demoted else model for demoted, model in zip(said.demoted, said.model, strict=True)]
-    return [Outcome(*numbers) for numbers in zip(*columns, who, strict=True)]
