@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.planted import TYPES
@@ -11,7 +12,7 @@ from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.experiments import RESULT
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.forecasting.series import Series
-from stream_lstm.forecasting.trial import PATIENCE, Plan
+from stream_lstm.forecasting.trial import PATIENCE, Plan, Trial
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import MODEL_TYPES, fit
 from tests.forecasting.fed_engine import HOUR, P, bodies, candles, engine, feed
@@ -132,14 +133,12 @@ def test_one_whose_challenger_gets_no_model_has_failed() -> None:
 
 
 def test_a_longer_horizon_may_forbid_a_promotion() -> None:
-    made = tried()
-    trial = made.experiments.of(series(made))
-    assert trial is not None
-    evidence = made.experiments._capitals.evidence([trial.slot])[0]  # type: ignore[arg-type]
-    evidence[0, 0], evidence[1, 1] = 3.0, 1.0
-    assert trial.outcome(evidence, pairs=50, has_model=True) == "promoted"
-    evidence[1, 1] = 2.5
-    assert trial.outcome(evidence, pairs=50, has_model=True) == "rejected"
+    trial = Trial(SOON, "blurred", since_ms=0, slot=0)
+    better = np.array([[3.0, 0.1], [1.0, 1.0]])
+    assert trial.outcome(better, pairs=50, has_model=True) == "promoted"
+    assert trial.outcome(better, pairs=50, has_model=False) is None, "its model was deleted meanwhile"
+    better[1, 1] = 2.5
+    assert trial.outcome(better, pairs=50, has_model=True) == "rejected"
 
 
 @pytest.mark.parametrize("candle", [40, 500])
