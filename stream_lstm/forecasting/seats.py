@@ -6,11 +6,16 @@ from stream_lstm.models.model import Model
 
 
 def install(engine: Engine, seat: Seat, model: Model) -> bool:
-    """Let a model answer for a series, or forecast in its shadow; false if nobody is there for it."""
+    """Let a model answer for a series, or forecast in its shadow; false if the series is not here.
+
+    A challenger's is of no use any more where its experiment has ended.
+    """
     if seat.role == "champion":
         return engine.install(seat.series, model)
     series = engine.series(seat.series)
-    return series is not None and engine.experiments.install(series, model)
+    if series is not None:
+        engine.experiments.install(series, model)
+    return series is not None
 
 
 def is_wanted(engine: Engine, seat: Seat, model_type: str | None = None) -> bool:

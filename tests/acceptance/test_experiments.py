@@ -72,11 +72,14 @@ async def compared(application: Application, settings: dict[str, str]) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("install", ["barrier", "asap"])
+@pytest.mark.parametrize(
+    ("install", "delivery"),
+    [("barrier", "at_least_once"), ("barrier", "exactly_once"), ("asap", "at_least_once")],
+)
 async def test_through_kills_an_experiment_comes_to_what_the_engine_alone_comes_to(
-    application: Application, admin: ModelAdmin, install: str
+    application: Application, admin: ModelAdmin, install: str, delivery: str
 ) -> None:
-    rows, settings = market(260), FAST | {"training__install": install}
+    rows, settings = market(260), FAST | {"training__install": install, "delivery": delivery}
     await application.feed(rows[:120])
     worker = application.start_worker(**settings)
     await trained(application, len(SYMBOLS))

@@ -124,8 +124,7 @@ def test_a_drift_is_said_once_with_when_it_began_and_asks_for_a_training_if_it_m
     assert abs(event.data["since"] - rows[999].close_ms) < 30 * HOUR
     assert event.data["retrain"]
     (series,) = made.all_series()
-    request = made.admit(P, left[0], None, live=True).request
-    assert request is not None
+    (request,) = made.admit(P, left[0], None, live=True).requests
     assert request.need == "drift"
     made.advance(0)
     trained(made)

@@ -218,7 +218,7 @@ def lived(limit: int) -> tuple[list[str], set[str]]:
             assert data is not None
             (model,) = fit("har", [data])
             assert isinstance(model, Model)
-            partition.install(request.series, model)
+            partition.install(request.seat, model)
     events = [json.dumps([one.type, str(one.series), one.at_ms, one.data]) for one in said.events]
     return [*told(said), *sorted(events)], needs
 

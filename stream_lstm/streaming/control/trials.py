@@ -49,6 +49,8 @@ class Trials:
     grace_s: float
     _done: dict[str, set[TopicPartition]] = field(default_factory=dict, init=False)
     _heard: defaultdict[str, list[Heard]] = field(default_factory=lambda: defaultdict(list), init=False)
+    _unknown: set[str] = field(default_factory=set, init=False)
+    """Commands that were heard of and were not known when it was last looked."""
 
     def hear(self, heard: Iterable[Heard]) -> None:
         """Note what workers have done, this one among them."""
@@ -59,8 +61,10 @@ class Trials:
         """Partitions that are not ours any more, and commands that are not among the `known`."""
         leaving, kept = set(places), set(known)
         self._done = {key: done - leaving for key, done in self._done.items() if key in kept}
-        for key in self._heard.keys() - kept:
+        unknown = self._heard.keys() - kept
+        for key in unknown & self._unknown:  # not at once: others may have read a command before us
             del self._heard[key]
+        self._unknown = unknown
 
     # -- one series ----------------------------------------------------------------------------------
 
