@@ -42,6 +42,7 @@ BOTH: Final = "both"
 BREAKS: Final = {
     "volatility x 2": partial(garch.Break, volatility=2.0),
     "volatility x 1/2": partial(garch.Break, volatility=0.5),
+    "errors x 2, ranges as before": partial(garch.Break, gap=3.0**0.5),
     "tail of 5 to 2.5 degrees of freedom": partial(garch.Break, tail=2.5),
 }
 

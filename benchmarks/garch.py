@@ -34,6 +34,8 @@ class Break:
     """Factor of the volatility, at once and in the long run."""
     tail: float = TAIL
     """Degrees of freedom from then on, the variance unchanged."""
+    gap: float = 0.0
+    """Deviation of a jump before each candle, of which its range shows nothing, in units of the candle's."""
 
 
 def keys(series: int) -> list[SeriesKey]:
@@ -44,12 +46,14 @@ def market(series: int, candles: int, seed: int, change: Break | None = None) ->
     """One candle of each of S independent series at a time; the same arguments give the same candles."""
     rng, names = np.random.default_rng(seed), keys(series)
     level = np.full(series, _HOURLY**2)
-    variance, tail = level.copy(), TAIL
+    variance, tail, gap = level.copy(), TAIL, 0.0
     log_price = np.log(100.0) + rng.standard_normal(series)
     for at in range(candles):
         if change is not None and at == change.at:
             level, variance = level * change.volatility**2, variance * change.volatility**2
-            tail = change.tail
+            tail, gap = change.tail, change.gap
+        if gap:
+            log_price += gap * np.sqrt(variance) * rng.standard_normal(series)
         path = _path(rng, variance, tail)
         moved = path[:, -1]
         bars = np.exp(log_price[:, None] + _bars(path))  # (S, 4)

@@ -91,9 +91,11 @@ class Standing:
 
     def judge(self, rows: Index, steps: NDArray[np.int64]) -> list[Judgement]:
         """Change the standing of S distinct rows with horizons of `steps` (S, K) candles where it is time."""
-        if not self._config.on:
-            return []
         count, own, naive, squares = np.moveaxis(self._sums[rows], -1, 0)
+        place, too_much = self._place[rows], 1.0 + self._config.margin
+        looked = (own > too_much * naive).any(axis=1) | (place == _TRIAL)
+        if not (self._config.on and looked.any()):
+            return []
         independent = count / np.maximum(steps, 1)
         known = (independent >= ENOUGH) & (steps > 0)
         ratio = own / np.where(naive > 0, naive, 1.0)
@@ -101,8 +103,7 @@ class Standing:
         mean = (own - naive) / some
         variance = np.maximum(squares / some - mean * mean, 0.0)
         error = np.sqrt(variance / np.maximum(independent, 1.0))
-        worse = known & (ratio > 1.0 + self._config.margin) & (mean > CHANCE * error)
-        place = self._place[rows]
+        worse = known & (ratio > too_much) & (mean > CHANCE * error)
         falls = (place == _ANSWERS) & worse.any(axis=1)
         no_worse = (ratio <= 1.0) | ~known
         proved = (independent[:, 0] >= PROVED) & (ratio[:, 0] <= 1.0) & no_worse.all(axis=1)

@@ -276,7 +276,7 @@ class Drift(Section):
     cooldown: int = Field(default=_DRIFT.cooldown, ge=0)
     """Candles after a drift in which its series says no other."""
     retrain_on_drift: bool = False
-    """Whether a drift makes a training due, at most one per `training.expiry`; docs/drift.md judges it."""
+    """Whether a drift makes a training due, at most one per `training.expiry`. Measured, it does not pay."""
 
 
 class Quality(Section):
