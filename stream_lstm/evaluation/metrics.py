@@ -46,8 +46,8 @@ class Worth(NamedTuple):
     """Diebold–Mariano on the interval score, against the unit."""
 
 
-class _Judged(NamedTuple):
-    """The N forecasts that can be judged."""
+class Scored(NamedTuple):
+    """The N forecasts of a track that can be judged: target in the file, unit known at the origin."""
 
     origin: Index
     """Row of the last candle that was known."""
@@ -62,14 +62,15 @@ def judge(track: Track, measure: Yardstick) -> Worth | None:
 
     A forecast is judged if its target candle is in the file by the clock and the unit is known at its origin.
     """
-    judged = _judged(track, measure)
+    judged = scored(track, measure)
     if len(judged.at) < _FEWEST:
         return None
     close, origin, at = track.last_close[judged.at], judged.origin, judged.at
     predicted, lower, upper = (price[at] / close for price in (track.predicted, track.lower, track.upper))
     error, moved = np.log(judged.actual / predicted), np.log(judged.actual)
     mape, walk_mape = (float(np.abs(said / judged.actual - 1).mean()) for said in (predicted, 1.0))
-    ours, unit = _interval_scores(lower, upper, judged, measure, track.confidence)
+    ours, unit = interval_scores(track, judged, measure)
+    pinball_ours, pinball_unit = pinball_losses(track, judged, measure)
     inside = (judged.actual >= lower) & (judged.actual <= upper)
     hours = (measure.candles.open_ms[origin] + measure.candles.step_ms) // _HOUR_MS % 24
     squared = ratios_by_chance(error**2, moved**2, measure.steps)
@@ -84,37 +85,38 @@ def judge(track: Track, measure: Yardstick) -> Worth | None:
         skill=Between.of(1 - rmse_ratio, 1 - np.sqrt(squared)),
         winkler_ratio=winkler_ratio,
         interval_skill=Between.of(1 - winkler_ratio, 1 - ratios_by_chance(ours, unit, measure.steps)),
-        pinball_ratio=_pinball_ratio(track, judged, measure),
+        pinball_ratio=float(pinball_ours.mean() / pinball_unit.mean()),
         coverage=coverage_of(inside, hours, measure.volatility[origin]),
         width=float((upper - lower).mean()),
         better=diebold_mariano((ours - unit) / unit.mean(), measure.steps),
     )
 
 
-def _judged(track: Track, measure: Yardstick) -> _Judged:
+def scored(track: Track, measure: Yardstick) -> Scored:
+    """What can be judged of a track by the yardstick of its series."""
     candles = measure.candles
     origin = np.searchsorted(candles.open_ms, track.as_of + 1 - candles.step_ms)
     at = np.flatnonzero((measure.targets[origin] >= 0) & np.isfinite(measure.half_width[origin]))
     origin = origin[at]
     actual = candles.ohlcv[measure.targets[origin], 3] / candles.ohlcv[origin, 3]
-    return _Judged(origin, at, actual)
+    return Scored(origin, at, actual)
 
 
 def _rmse(error: Floats) -> float:
     return float(np.sqrt(error @ error / len(error)))
 
 
-def _interval_scores(
-    lower: Floats, upper: Floats, judged: _Judged, measure: Yardstick, confidence: float
-) -> tuple[Floats, Floats]:
-    """Of the forecasts and of the unit, in units of the last close: (N,) each."""
-    half = measure.half_width[judged.origin]
-    ours = winkler_score(lower, upper, judged.actual, confidence)
-    return ours, winkler_score(np.exp(-half), np.exp(half), judged.actual, confidence)
+def interval_scores(track: Track, judged: Scored, measure: Yardstick) -> tuple[Floats, Floats]:
+    """Winkler's score of the forecasts and of the unit, in units of the last close: (N,) each."""
+    close, half = track.last_close[judged.at], measure.half_width[judged.origin]
+    lower, upper = (price[judged.at] / close for price in (track.lower, track.upper))
+    ours = winkler_score(lower, upper, judged.actual, track.confidence)
+    return ours, winkler_score(np.exp(-half), np.exp(half), judged.actual, track.confidence)
 
 
-def _pinball_ratio(track: Track, judged: _Judged, measure: Yardstick) -> float:
+def pinball_losses(track: Track, judged: Scored, measure: Yardstick) -> tuple[Floats, Floats]:
+    """Mean loss over the quantiles of the forecasts and of the unit: (N,) each."""
     location = np.log(track.predicted[judged.at] / track.last_close[judged.at])
     ours = pinball(location, track.half_widths[judged.at], judged.actual)
     unit = pinball(np.zeros(len(location)), measure.half_widths[judged.origin], judged.actual)
-    return float(ours.mean() / unit.mean())
+    return ours, unit

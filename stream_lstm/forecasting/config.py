@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stream_lstm.models.hyperparameters import UNSET, Hyperparameters
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
@@ -36,3 +38,5 @@ class EngineConfig:
     """Points of a path at most."""
     seed: int = 0
     """Of every training, together with the series' name."""
+    hyperparameters: Hyperparameters = UNSET
+    """Of the models that are trained, where they are not to be the model's own."""

@@ -9,6 +9,7 @@ from stream_lstm.candles.units import interval_ms
 from stream_lstm.errors import SettingsError
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.horizons import horizon_ms, horizons_of
+from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.settings.durations import Timeout, shortest
 from stream_lstm.settings.inputs import Input
 from stream_lstm.settings.section import Conflict, Section
@@ -20,6 +21,7 @@ from stream_lstm.settings.sections import (
     Gaps,
     History,
     Http,
+    Hyperparameter,
     Kafka,
     Log,
     Metrics,
@@ -87,6 +89,7 @@ class Settings(Section):
     store: Store = Field(default_factory=Store)
     history: History = History()
     training: Training = Training()
+    hyperparameters: Hyperparameter = Hyperparameter()
     http: Http = Http()
     control: Control = Control()
     metrics: Metrics = Metrics()
@@ -125,6 +128,7 @@ class Settings(Section):
             neutral_band=self.prediction.neutral_band,
             max_path_points=self.prediction.max_path_points,
             seed=self.training.seed,
+            hyperparameters=Hyperparameters(**self.hyperparameters.model_dump()),
         )
 
     def source(self, name: str) -> str:
