@@ -243,10 +243,10 @@ class _Noted:
         row = np.zeros(count, np.intp)
         for at, stretch in enumerate(stretches):
             row[own == at] = np.searchsorted(stretch.open_ms, open_ms[own == at])
-        dues = [
-            Due(candle, at, *np.searchsorted(stretches[at].open_ms, [first, last + 1]).tolist(), state)
-            for candle, at, first, last, state in self._dues
-        ]
+        dues = []
+        for candle, at, first_ms, last_ms, state in self._dues:
+            first, end = np.searchsorted(stretches[at].open_ms, [first_ms, last_ms + 1]).tolist()
+            dues.append(Due(candle, at, first, end, state))
         return Leg(
             file=self._file,
             steps=steps,
