@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import Annotated, Any, Literal
 
 import typer
@@ -62,7 +62,7 @@ def tune(
     from stream_lstm.candles.files import read_csv
     from stream_lstm.evaluation.references import forecaster
     from stream_lstm.terminal import tables
-    from stream_lstm.terminal.search import found_table, searching
+    from stream_lstm.terminal.search import found_table, found_text, searching
     from stream_lstm.tuning.period import period_of
     from stream_lstm.tuning.settings_file import settings_file
     from stream_lstm.tuning.space import space_of
@@ -112,11 +112,11 @@ def tune(
         print_json(row | {"written": None if written is None else str(written)})
         return
     tables.show(found_table(row))
-    typer.echo(sentence)
+    typer.echo(f"{found_text(row)}\n{fill(sentence, 80)}")
     if written is not None:
         typer.echo(f"{written} has them, for `stream-lstm run --config`")
     elif output is not None:
-        typer.echo(f"{output} is not written: --only-if-better")
+        typer.echo("No settings are written: --only-if-better")
 
 
 def _told(sentence: str, row: dict[str, Any]) -> list[str]:

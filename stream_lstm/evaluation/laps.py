@@ -1,11 +1,11 @@
-"""The walk along a course with models of some hyper-parameters, to the bit as `walk_forward` walks.
+"""Walks along a course with models of some hyper-parameters, to the bit as `walk_forward` walks.
 
 Only what depends on them is done: fits, forecasts, and what the calibrators learn of them. A walk goes in
 laps, so that a search can leave one that leads nowhere. N candles of all legs, K horizons, L coverages.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +29,7 @@ from stream_lstm.forecasting.scoring import prices
 from stream_lstm.forecasting.series import Series
 from stream_lstm.models import hybrid
 from stream_lstm.models.bank import Bank
+from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.models.live import LiveModels
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Model
@@ -43,120 +44,152 @@ _AT_ONCE: Final = 512
 
 
 class Walker:
-    """Walks legs together. The same legs can be walked again and again."""
+    """Walks legs together, for several sets of hyper-parameters abreast: that costs little more than for one.
 
-    def __init__(self, legs: Sequence[Leg], config: EngineConfig, coverages: tuple[float, ...]) -> None:
+    What is published for one set does not depend, bit for bit, on those beside it. L legs, R = sets × L rows.
+    """
+
+    def __init__(
+        self,
+        legs: Sequence[Leg],
+        config: EngineConfig,
+        tried: Sequence[Hyperparameters],
+        coverages: tuple[float, ...],
+    ) -> None:
         """Tracks have the half-widths of these `coverages`."""
-        self.legs, self.config = legs, config
+        self._legs, self._config = legs, config
+        self._configs = [replace(config, hyperparameters=each) for each in tried]
+        self.failures: dict[int, TrainingFailed] = {}
+        """Of the sets with which a training has failed: they have been left."""
+        self._going = list(range(len(tried)))
         self._types = forecaster(config.model)
         self._said = _Said(coverages)
-        self._bank = _Answers(legs)
+        self._bank = _Answers(legs, len(tried))
         self._columns = Columns(FeatureSet(), len(config.horizons), described=False)
         self._forecaster = Forecaster(config, self._columns, self._bank, self._said)
-        self._series: list[Series] = []
         self._models: dict[tuple[int, int], Model] = {}
         self._dues = [{due.candle: due for due in leg.dues} for leg in legs]
-        for place, leg in enumerate(legs):
-            self._begin(place, leg)
+        rows = len(tried) * len(legs)
+        self._columns.grow(rows)
+        self._forecaster.grow(rows)
+        self._series = [self._begin(row, legs[row % len(legs)]) for row in range(rows)]
 
-    def _begin(self, place: int, leg: Leg) -> None:
-        if self._columns.full():
-            rows = max(len(self.legs), 1)
-            self._columns.grow(rows)
-            self._forecaster.grow(rows)
-        file, config = leg.file, self.config
+    def _begin(self, row: int, leg: Leg) -> Series:
+        file, config = leg.file, self._config
         horizons = horizons_of(config.horizons, file.step_ms, config.max_horizon_candles)
         steps = tuple(horizon.steps for horizon in horizons)
-        row = self._columns.take(float(file.ohlcv[0, 3]), file.step_ms, steps)
-        assert row == place
+        taken = self._columns.take(float(file.ohlcv[0, 3]), file.step_ms, steps)
+        assert taken == row
         self._forecaster.begin(row, steps)
         first = Closed(leg.key, file.step_ms, int(file.open_ms[0]), *file.ohlcv[0].tolist())
-        self._series.append(Series(_PLACE, first, row, horizons, config.history_candles))
+        return Series(_PLACE, first, row, horizons, config.history_candles)
 
-    def laps(self, from_ms: int, ends: Sequence[int]) -> Iterator[list[Tracks]]:
-        """After each of the times `ends`, what was published since the last; aligned with the legs.
+    def leave(self, at: int) -> None:
+        """Go on without a set of hyper-parameters."""
+        self._going.remove(at)
 
-        Times are closes of candles, epoch ms; what closes before `from_ms` is not published. Raises
-        `TrainingFailed` where a fit does: all that can be said against the candles was found on the course.
+    def laps(self, from_ms: int, ends: Sequence[int]) -> Iterator[dict[int, list[Tracks]]]:
+        """After each of the times `ends`, what was published since the last, by set; aligned with the legs.
+
+        Times are closes of candles, epoch ms; what closes before `from_ms` is not published.
         """
-        places = {leg.key: at for at, leg in enumerate(self.legs)}
-        at = [0] * len(self.legs)
-        walk = moments.of_files([leg.file for leg in self.legs], EXCHANGE)
+        places = {leg.key: at for at, leg in enumerate(self._legs)}
+        at = [0] * len(self._legs)
+        walk = moments.of_files([leg.file for leg in self._legs], EXCHANGE)
         moment = next(walk, None)
         for begin, end in zip((-1, *ends[:-1]), ends, strict=True):
             self._fit(begin, end)
             while moment is not None and moment[0].close_ms <= end:
-                rows = [places[candle.series] for candle in moment]
-                self._work(moment, rows, at, live=moment[0].close_ms >= from_ms)
+                self._work(
+                    moment, [places[each.series] for each in moment], at, moment[0].close_ms >= from_ms
+                )
                 moment = next(walk, None)
-            yield self._said.take([series.horizons for series in self._series], self.config.confidence)
+            tracks = self._said.take(self._series, self._config.confidence)
+            legs = len(self._legs)
+            yield {each: tracks[each * legs : (each + 1) * legs] for each in self._going}
 
     def _fit(self, begin_ms: int, end_ms: int) -> None:
         """Fit all that is due in a lap, side by side: a fit depends on its candles alone."""
         jobs = [
-            (place, due)
-            for place, leg in enumerate(self.legs)
+            (each, place, due)
+            for each in self._going
+            for place, leg in enumerate(self._legs)
             for due in leg.dues
             if begin_ms < int(leg.file.open_ms[due.candle]) + leg.file.step_ms - 1 <= end_ms
         ]
-        sets = [self.legs[place].training_set(due, self.config) for place, due in jobs]
+        sets = [self._legs[place].training_set(due, self._configs[each]) for each, place, due in jobs]
         self._models = {}
-        for (place, due), outcome in zip(jobs, self._types.fit(sets), strict=True):
-            if isinstance(outcome, TrainingFailed):
-                raise outcome
-            self._models[place, due.candle] = outcome
+        for (each, place, due), outcome in zip(jobs, self._types.fit(sets), strict=True):
+            if not isinstance(outcome, TrainingFailed):
+                self._models[each * len(self._legs) + place, due.candle] = outcome
+            elif each not in self.failures:
+                self.failures[each] = outcome
+                self.leave(each)
 
-    def _work(self, moment: Sequence[Closed], rows: list[int], at: list[int], *, live: bool) -> None:
-        candles = [at[row] for row in rows]
-        items = [
-            self._item(row, candle, number, live=live)
-            for row, candle, number in zip(rows, moment, candles, strict=True)
-        ]
-        for row in rows:
-            at[row] += 1
-        where: Index = np.array(rows, np.intp)
-        numbers = np.array([item.number for item in items], np.int64)
-        self._columns.last_close[where] = [candle.close for candle in moment]
-        self._forecaster.mature(items, where, numbers, _NOTHING, _NOTHING)
-        asked = [n for n, row in enumerate(rows) if self.legs[row].asked[candles[n]]]
+    def _work(self, moment: Sequence[Closed], places: list[int], at: list[int], live: bool) -> None:
+        """One candle of each of some legs, for all sets that are going."""
+        legs, sets = len(self._legs), self._going
+        candles = [at[place] for place in places]
+        items, asked = [], []
+        for n, (place, candle, closed) in enumerate(zip(places, candles, moment, strict=True)):
+            at[place] += 1
+            leg = self._legs[place]
+            number = int(leg.numbers[candle])
+            items.append(Item(self._series[place], closed, number, 0, 0, "next", live, None))
+            if leg.asked[candle]:
+                asked.append(n)
+            if candle in leg.realigned:
+                for each in sets:
+                    row = each * legs + place
+                    self._forecaster.forget_open(row, self._series[row].steps)
+        rows = _rows(sets, places, legs)
+        numbers = np.array([item.number for item in items] * len(sets), np.int64)
+        self._columns.last_close[rows] = [candle.close for candle in moment] * len(sets)
+        self._forecaster.mature(items * len(sets), rows, numbers, _NOTHING, _NOTHING)
         if asked:
-            chosen = where[asked]
-            self._bank.candles = np.array([candles[n] for n in asked])
-            seen = _unseen(len(asked))
-            self._forecaster.predict([items[n] for n in asked], chosen, numbers[asked], seen, 0)
-        for row, candle in zip(rows, candles, strict=True):
-            due = self._dues[row].get(candle)
+            chosen = _rows(sets, [places[n] for n in asked], legs)
+            self._bank.candles = np.array([candles[n] for n in asked] * len(sets))
+            self._said.rows = chosen
+            numbers = np.array([items[n].number for n in asked] * len(sets), np.int64)
+            seen = _unseen(len(chosen))
+            self._forecaster.predict([items[n] for n in asked] * len(sets), chosen, numbers, seen, 0)
+        for place, candle in zip(places, candles, strict=True):
+            due = self._dues[place].get(candle)
             if due is not None:
-                self._install(row, due)
+                self._install(place, due)
 
-    def _item(self, row: int, candle: Closed, at: int, *, live: bool) -> Item:
-        leg, series = self.legs[row], self._series[row]
-        if at in leg.realigned:
-            self._forecaster.forget_open(row, series.steps)
-        return Item(series, candle, int(leg.numbers[at]), 0, 0, "next", live, None)
+    def _install(self, place: int, due: Due) -> None:
+        leg = self._legs[place]
+        until = min(
+            (each.candle for each in leg.dues if each.candle > due.candle), default=len(leg.numbers) - 1
+        )
+        for each in self._going:
+            row = each * len(self._legs) + place
+            model = self._models[row, due.candle]
+            self._forecaster.install(row, model)
+            self._bank.fill(row, self._types.live(model), model, due.candle + 1, until + 1)
 
-    def _install(self, row: int, due: Due) -> None:
-        model = self._models[row, due.candle]
-        self._forecaster.install(row, model)
-        later = [each.candle for each in self.legs[row].dues if each.candle > due.candle]
-        until = later[0] if later else len(self.legs[row].numbers) - 1
-        self._bank.fill(row, self._types.live(model), model, due.candle + 1, until + 1)
+
+def _rows(sets: Sequence[int], places: Sequence[int], legs: int) -> Index:
+    """The rows of some legs in all of the sets, set after set."""
+    return (np.array(sets, np.intp)[:, None] * legs + np.array(places, np.intp)).ravel()
 
 
 class _Answers(Bank):
     """A bank whose answers are there before it is asked: a model's, for all of its candles in a few calls."""
 
-    def __init__(self, legs: Sequence[Leg]) -> None:
+    def __init__(self, legs: Sequence[Leg], sets: int) -> None:
         super().__init__(forecaster)
         self._legs = legs
-        counts = [len(leg.numbers) for leg in legs]
+        counts = [len(leg.numbers) for leg in legs] * sets
         self._begins = np.cumsum([0, *counts[:-1]])
         shape = sum(counts), len(legs[0].steps)
         heads = np.zeros(shape[0], np.int64)
         self._whole = BankForecast(np.zeros(shape), np.zeros(shape), np.zeros(shape), heads)
         self.candles: Index = np.zeros(0, np.intp)
         """Of the rows that are asked next."""
-        for row, leg in enumerate(legs):
+        for row in range(len(counts)):
+            leg = legs[row % len(legs)]
             first = leg.dues[0].candle + 1 if leg.dues else len(leg.numbers)
             self._answer_ahead(row, 0, first, hybrid.forecast)
 
@@ -175,7 +208,7 @@ class _Answers(Bank):
     def _answer_ahead(
         self, row: int, begin: int, end: int, ask: Callable[[MarketView], BankForecast]
     ) -> None:
-        leg = self._legs[row]
+        leg = self._legs[row % len(self._legs)]
         asked = begin + np.flatnonzero(leg.asked[begin:end])
         for stretch in np.unique(leg.stretch[asked]).tolist():
             own = asked[leg.stretch[asked] == stretch]
@@ -195,32 +228,35 @@ class _Said:
 
     def __init__(self, coverages: tuple[float, ...]) -> None:
         self.coverages = coverages
-        self._parts: list[Forecasts] = []
+        self.rows: Index = np.zeros(0, np.intp)
+        """Of what is recorded next."""
+        self._parts: list[tuple[Index, Forecasts]] = []
 
     def record(self, forecasts: Forecasts) -> None:
-        self._parts.append(forecasts)
+        self._parts.append((self.rows, forecasts))
 
-    def take(self, horizons: Sequence[Sequence[Horizon]], confidence: float) -> list[Tracks]:
+    def take(self, series: Sequence[Series], confidence: float) -> list[Tracks]:
         """The tracks of all that was said since the last call, by row."""
         parts, self._parts = self._parts, []
         if not parts:
-            return [{} for _ in horizons]
-        row = np.array([item.series.row for part in parts for item in part.items])
-        as_of = np.array([item.candle.close_ms for part in parts for item in part.items], np.int64)
+            return [{} for _ in series]
+        row = np.concatenate([rows for rows, _ in parts])
+        said = [forecasts for _, forecasts in parts]
+        as_of = np.array([item.candle.close_ms for part in said for item in part.items], np.int64)
         columns = [
-            np.concatenate([getattr(part, name) for part in parts])
+            np.concatenate([getattr(part, name) for part in said])
             for name in ("close", "location", "half_width", "half_widths")
         ]
-        tracks = []
-        for place, known in enumerate(horizons):
-            own = row == place
+        tracks: list[Tracks] = []
+        for one in series:
+            own = np.flatnonzero(row == one.row)
             close, location, half, halves = (column[own] for column in columns)
             tracks.append(
                 {
                     horizon.name: _track(
                         horizon, as_of[own], close, location[:, k], half[:, k], halves[:, k], confidence
                     )
-                    for k, horizon in enumerate(known)
+                    for k, horizon in enumerate(one.horizons)
                 }
             )
         return tracks

@@ -182,7 +182,7 @@ def _model(network: Residual, job: Job, arrays: Arrays) -> Model:
 
 def live(network: Residual, model: Model) -> "LiveResidual":
     """The store of live models with as many heads and hidden units as this one."""
-    hidden = int(model.metadata.config["hiddenSize"])
+    hidden = int(model.metadata.config.get("hiddenSize", network.hidden))
     return LiveResidual(network._replace(hidden=hidden), len(model.heads))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import fill
 from typing import Any, Final
 
 from rich.console import Console
@@ -78,15 +79,19 @@ def found_table(row: Mapping[str, Any]) -> Table:
     table.add_row("hold-out", *_pair(held["tuned"], held["before"]))
     for each in held["horizons"]:
         table.add_row(f"  {each['horizon']}", *_pair(each["tuned"], each["before"]))
+    return table
+
+
+def found_text(row: Mapping[str, Any]) -> str:
+    """How it was found, and what, in lines of 80 columns."""
     ended = row["trials"]
     values = ", ".join(f"{_NAMES[name]} {value:g}" for name, value in row["found"].items())
-    table.caption = (
+    return fill(
         f"{row['objective'].capitalize()} relative to the unit, mean over files and horizons. "
         f"{ended['ended']} trials, {ended['pruned']} of them given up early. "
-        f"Found: {values or 'nothing better'}."
+        f"Found: {values or 'nothing better'}.",
+        80,
     )
-    table.caption_justify = "left"
-    return table
 
 
 def _pair(tuned: float, before: float | None) -> tuple[str, str, str]:

@@ -1,16 +1,16 @@
 """What is searched: candles, walk, model, objective and space; and how good hyper-parameters are at it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from stream_lstm.candles.files import CandleFile
 from stream_lstm.errors import SettingsError
 from stream_lstm.evaluation.course import Leg
-from stream_lstm.evaluation.laps import Walker
+from stream_lstm.evaluation.laps import Tracks, Walker
 from stream_lstm.evaluation.objective import (
     Losses,
     Objective,
@@ -70,30 +70,49 @@ class Search:
         }
 
 
+class Outcome(NamedTuple):
+    """What became of a trial: its value, or why it has none."""
+
+    value: float | None
+    """None for one that was given up or has failed."""
+    failure: str | None = None
+
+
+GoesOn = Callable[[int, float | None], bool]
+"""Told the value of a trial after a lap, None if that is too little to tell; whether it is to go on."""
+
+
 class Judge:
-    """Says how good hyper-parameters are, after each lap of the walk."""
+    """Says how good hyper-parameters are, several sets at a time."""
 
     def __init__(self, search: Search, legs: Sequence[Leg]) -> None:
         """`legs` are the course of the search's files."""
         self._search, self._legs = search, legs
         self._measures = measures(search.files, search.config)
 
-    def values(self, hyperparameters: Hyperparameters) -> Iterator[float | None]:
-        """The objective over all that was published until the end of each lap; None if that is too little.
-
-        Raises `TrainingFailed` if some training fails with them.
-        """
+    def run(self, tried: Sequence[Hyperparameters], goes_on: GoesOn) -> list[Outcome]:
+        """Walk with them abreast; the value is the objective over all that was published until then."""
         search = self._search
-        config = replace(search.config, hyperparameters=hyperparameters)
-        walker = Walker(self._legs, config, coverages_for(search.objective))
-        parts: dict[Place, list[Losses]] = {}
+        walker = Walker(self._legs, search.config, tried, coverages_for(search.objective))
+        outcomes = [Outcome(None) for _ in tried]
+        parts: list[dict[Place, list[Losses]]] = [{} for _ in tried]
         for lap in walker.laps(search.from_ms, search.lap_ends):
-            for place, tracks in enumerate(lap):
-                for track in tracks.values():
-                    key = (place, track.horizon)
-                    losses = losses_of(track, self._measures[key], search.objective)
-                    parts.setdefault(key, []).append(losses)
-            yield mean_ratio(joined(each) for each in parts.values())
+            for at, tracks in lap.items():
+                self._take(tracks, parts[at])
+                value = mean_ratio(joined(each) for each in parts[at].values())
+                outcomes[at] = Outcome(value, None if value is not None else "too few forecasts to judge")
+                if not goes_on(at, value):
+                    outcomes[at] = Outcome(None)
+                    walker.leave(at)
+        failures = {at: Outcome(None, str(failure)) for at, failure in walker.failures.items()}
+        return [failures.get(at, outcome) for at, outcome in enumerate(outcomes)]
+
+    def _take(self, tracks: Sequence[Tracks], parts: dict[Place, list[Losses]]) -> None:
+        for place, of_file in enumerate(tracks):
+            for track in of_file.values():
+                key = (place, track.horizon)
+                losses = losses_of(track, self._measures[key], self._search.objective)
+                parts.setdefault(key, []).append(losses)
 
 
 def measures(files: Sequence[CandleFile], config: EngineConfig) -> dict[Place, Yardstick]:

@@ -78,7 +78,7 @@ class Study:
         return len(self._ended())
 
     def run(self, crew: Crew, trials: int, told: Told) -> None:
-        """Go on until `trials` have ended, as many at a time as the crew has hands.
+        """Go on until `trials` have ended, as many at a time as the crew has room for.
 
         What is asked in a round rests on the rounds before alone, so equal commands try the same. A round
         that is interrupted counts for nothing.
@@ -88,7 +88,7 @@ class Study:
             self._study.sampler = _sampler(self._seed, ended)
             if ended == 0 and not self._study.get_trials(deepcopy=False, states=[_states().WAITING]):
                 self._study.enqueue_trial(self._known())
-            asked = [self._study.ask() for _ in range(min(crew.jobs, trials - ended))]
+            asked = [self._study.ask() for _ in range(min(crew.room, trials - ended))]
             try:
                 self._round(crew, asked)
             except BaseException:

@@ -1,46 +1,36 @@
-"""Trials side by side, each in a process of its own that has been given the course."""
+"""Trials side by side, in processes that have been given the course."""
 
 import signal
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from threadpoolctl import threadpool_limits
 
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.evaluation.course import Leg
 from stream_lstm.models.hyperparameters import Hyperparameters
-from stream_lstm.tuning.search import Judge, Search
+from stream_lstm.tuning.search import GoesOn, Judge, Outcome, Search
+
+ABREAST: Final = 4
+"""Trials that a process walks with at once: four cost less than twice as much as one."""
 
 _SPAWN: Final = get_context("spawn")
 _PATIENCE_S: Final = 5.0
 
 
-class Outcome(NamedTuple):
-    """What became of a trial: its value, or why it has none."""
-
-    value: float | None
-    """None for one that was given up or has failed."""
-    failure: str | None = None
-
-
-GoesOn = Callable[[int, float | None], bool]
-"""Told the value of a trial after a lap, by the trial's place; whether the trial is to go on."""
-
-
 class Crew:
-    """Up to `jobs` trials at once. With one job they run here."""
+    """Up to `jobs` processes, some trials abreast in each. With one job they run here."""
 
     def __init__(self, search: Search, legs: Sequence[Leg], jobs: int) -> None:
-        self._search, self._legs, self.jobs = search, legs, jobs
+        self._search, self._legs, self._jobs = search, legs, jobs
         self._hands: list[tuple[Any, Connection]] = []
 
     def __enter__(self) -> Self:
-        if self.jobs > 1:
-            for _ in range(self.jobs):
+        if self._jobs > 1:
+            for _ in range(self._jobs):
                 here, there = _SPAWN.Pipe()
                 process = _SPAWN.Process(target=_work, args=(there, self._search, self._legs), daemon=True)
                 process.start()
@@ -61,60 +51,55 @@ class Crew:
                 process.kill()
                 process.join()
 
+    @property
+    def room(self) -> int:
+        """How many trials make a round."""
+        return self._jobs * ABREAST
+
     def run(self, tried: Sequence[Hyperparameters], goes_on: GoesOn) -> list[Outcome]:
-        """Try at most `jobs` sets of hyper-parameters; aligned with them.
+        """Try sets of hyper-parameters, `room` at most; aligned with them.
 
         Raises `TrainingFailed` if a process ends.
         """
         if not self._hands:
-            judge = Judge(self._search, self._legs)
             with threadpool_limits(1):
-                return [_tried(judge, each, partial(goes_on, at)) for at, each in enumerate(tried)]
-        outcomes: dict[int, Outcome] = {}
-        connections = [connection for _, connection in self._hands[: len(tried)]]
+                return Judge(self._search, self._legs).run(tried, goes_on)
+        outcomes: dict[int, list[Outcome]] = {}
+        parts = [tried[first : first + ABREAST] for first in range(0, len(tried), ABREAST)]
+        connections = [connection for _, connection in self._hands[: len(parts)]]
         try:
-            for connection, each in zip(connections, tried, strict=True):
-                connection.send(each)
-            while len(outcomes) < len(tried):
-                left = [each for at, each in enumerate(connections) if at not in outcomes]
+            for connection, part in zip(connections, parts, strict=True):
+                connection.send(part)
+            while len(outcomes) < len(parts):
+                left = [each for hand, each in enumerate(connections) if hand not in outcomes]
                 for ready in wait(left):
-                    at = next(at for at, each in enumerate(connections) if each is ready)
-                    told = connections[at].recv()
-                    if isinstance(told, Outcome):
-                        outcomes[at] = told
+                    hand = next(hand for hand, each in enumerate(connections) if each is ready)
+                    told = connections[hand].recv()
+                    if isinstance(told, list):
+                        outcomes[hand] = told
                     else:
-                        connections[at].send(goes_on(at, *told))
+                        at, value = told
+                        connections[hand].send(goes_on(hand * ABREAST + at, value))
         except (EOFError, ConnectionError):
             raise TrainingFailed(
-                "a process of the search has ended before its trial, perhaps for want of memory: give "
+                "a process of the search has ended before its trials, perhaps for want of memory: give "
                 "fewer --jobs; the study can be gone on with"
             ) from None
-        return [outcomes[at] for at in range(len(tried))]
-
-
-def _tried(judge: Judge, tried: Hyperparameters, goes_on: Callable[[float | None], bool]) -> Outcome:
-    value = None
-    try:
-        for value in judge.values(tried):
-            if not goes_on(value):
-                return Outcome(None)
-    except TrainingFailed as failure:
-        return Outcome(None, str(failure))
-    return Outcome(value, None if value is not None else "too few forecasts that can be judged")
+        return [outcome for hand in range(len(parts)) for outcome in outcomes[hand]]
 
 
 def _work(connection: Connection, search: Search, legs: Sequence[Leg]) -> None:
-    """In a child: trial after trial, until nobody is there any more."""
+    """In a child: trials after trials, until nobody is there any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends this
 
-    def goes_on(value: float | None) -> bool:
-        connection.send((value,))
+    def goes_on(at: int, value: float | None) -> bool:
+        connection.send((at, value))
         return bool(connection.recv())
 
     judge = Judge(search, legs)
     try:
         with threadpool_limits(1):
             while True:
-                connection.send(_tried(judge, connection.recv(), goes_on))
+                connection.send(judge.run(connection.recv(), goes_on))
     except (EOFError, ConnectionError):
         pass

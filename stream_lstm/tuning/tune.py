@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, NamedTuple, Protocol
 
 from threadpoolctl import threadpool_limits
@@ -14,7 +15,7 @@ from stream_lstm.tuning.period import Period
 from stream_lstm.tuning.search import Search
 from stream_lstm.tuning.space import Space
 from stream_lstm.tuning.study import Found, Study
-from stream_lstm.tuning.trials import Crew
+from stream_lstm.tuning.trials import ABREAST, Crew
 from stream_lstm.tuning.verdict import Verdict, judge
 
 
@@ -84,7 +85,7 @@ def tune(wanted: Wanted, watcher: Watcher) -> Tuned:
     if study.ended < wanted.trials:
         with threadpool_limits(1):
             legs = chart(search.files, config, watcher.charted)
-        with Crew(search, legs, min(wanted.jobs, wanted.trials - study.ended)) as crew:
+        with Crew(search, legs, min(wanted.jobs, ceil((wanted.trials - study.ended) / ABREAST))) as crew:
             study.run(crew, wanted.trials, watcher.tried)
     found = study.found()
     span = (period.holdout_ms, period.to_ms)
