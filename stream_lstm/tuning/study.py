@@ -5,16 +5,17 @@ that was interrupted tries what it would have tried.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from stream_lstm.errors import SettingsError
+from stream_lstm.errors import SettingsError, TrainingFailed
 from stream_lstm.models.hyperparameters import Hyperparameters
-from stream_lstm.tuning.search import LAPS, Search
-from stream_lstm.tuning.trials import Crew
+from stream_lstm.tuning.search import LAPS, Outcome, Search
+from stream_lstm.tuning.trials import Crew, uninterrupted
 
 if TYPE_CHECKING:
     import optuna
@@ -57,8 +58,7 @@ class Study:
         self._base = search.config.hyperparameters
         self._study = _open(storage, name)
         self._claim(name)
-        for left in self._study.get_trials(deepcopy=False, states=[_states().RUNNING]):
-            self._study.tell(left.number, state=_states().FAIL)  # of a command that is no more
+        self._give_up()  # what a command that was killed has left
 
     def _claim(self, name: str) -> None:
         known_by = self._search.known_by() | {"seed": str(self._seed)}
@@ -91,12 +91,15 @@ class Study:
             asked = [self._study.ask() for _ in range(min(crew.room, trials - ended))]
             try:
                 self._round(crew, asked)
-            except BaseException:
-                for trial in asked:
-                    if not self._study.get_trials(deepcopy=False)[trial.number].state.is_finished():
-                        self._study.tell(trial, state=_states().FAIL)
+            except (KeyboardInterrupt, TrainingFailed):
+                self._give_up()
                 raise
         told(trials, trials, self._best())
+
+    def _give_up(self) -> None:
+        """Of trials that nobody runs any more: as if they had never been asked for."""
+        for left in self._study.get_trials(deepcopy=False, states=[_states().RUNNING]):
+            self._study.tell(left.number, state=_states().FAIL)
 
     def _round(self, crew: Crew, asked: Sequence["Trial"]) -> None:
         tried = [self._drawn(trial) for trial in asked]
@@ -110,14 +113,18 @@ class Study:
             return not asked[at].should_prune()
 
         outcomes = crew.run(tried, goes_on)
-        for trial, outcome in zip(asked, outcomes, strict=True):
-            if outcome.value is not None:
-                self._study.tell(trial, outcome.value)
-            elif outcome.failure is None:
-                self._study.tell(trial, state=_states().PRUNED)
-            else:
-                trial.set_user_attr(_FAILURE, outcome.failure)
-                self._study.tell(trial, state=_states().FAIL)
+        with uninterrupted():
+            for trial, outcome in zip(asked, outcomes, strict=True):
+                self._tell(trial, outcome)
+
+    def _tell(self, trial: "Trial", outcome: Outcome) -> None:
+        if outcome.value is not None:
+            self._study.tell(trial, outcome.value)
+        elif outcome.failure is None:
+            self._study.tell(trial, state=_states().PRUNED)
+        else:
+            trial.set_user_attr(_FAILURE, outcome.failure)
+            self._study.tell(trial, state=_states().FAIL)
 
     def found(self) -> Found:
         """The best of all trials. Raises `SettingsError` if none has come to its end."""
@@ -170,19 +177,27 @@ class Study:
 
 
 def _open(storage: str | None, name: str) -> "optuna.Study":
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING, n_warmup_steps=_LAPS_AT_LEAST)
+    return optuna.create_study(
+        storage=storage, study_name=name, load_if_exists=True, direction="minimize", pruner=pruner
+    )
+
+
+@contextmanager
+def stored(storage: str | None) -> Iterator[None]:
+    """What goes wrong with Optuna or its storage is said in a line: a `SettingsError`."""
     try:
         import optuna
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
         raise SettingsError("tune needs the package optuna: pip install 'stream-lstm[tune]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING, n_warmup_steps=_LAPS_AT_LEAST)
     try:
-        return optuna.create_study(
-            storage=storage, study_name=name, load_if_exists=True, direction="minimize", pruner=pruner
-        )
-    except (optuna.exceptions.OptunaError, SQLAlchemyError, ImportError, ValueError) as error:
-        why = str(error).splitlines()[0]
+        yield
+    except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+        why = str(error.__cause__ or error).strip().splitlines()[0]
         raise SettingsError(f"--storage {storage}: {why}; a file is sqlite:///tune.db") from None
 
 

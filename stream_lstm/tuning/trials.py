@@ -1,7 +1,8 @@
 """Trials side by side, in processes that have been given the course."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -19,6 +20,16 @@ ABREAST: Final = 4
 
 _SPAWN: Final = get_context("spawn")
 _PATIENCE_S: Final = 5.0
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """What must not be left half done: Ctrl-C waits until the context ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Crew:

@@ -14,7 +14,7 @@ from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.tuning.period import Period
 from stream_lstm.tuning.search import Search
 from stream_lstm.tuning.space import Space
-from stream_lstm.tuning.study import Found, Study
+from stream_lstm.tuning.study import Found, Study, stored
 from stream_lstm.tuning.trials import ABREAST, Crew
 from stream_lstm.tuning.verdict import Verdict, judge
 
@@ -81,13 +81,15 @@ def tune(wanted: Wanted, watcher: Watcher) -> Tuned:
         from_ms=period.from_ms,
         space=wanted.space,
     )
-    study = Study(search, storage=wanted.storage, name=wanted.study, seed=wanted.seed)
-    if study.ended < wanted.trials:
-        with threadpool_limits(1):
-            legs = chart(search.files, config, watcher.charted)
-        with Crew(search, legs, min(wanted.jobs, ceil((wanted.trials - study.ended) / ABREAST))) as crew:
-            study.run(crew, wanted.trials, watcher.tried)
-    found = study.found()
+    with stored(wanted.storage):
+        study = Study(search, storage=wanted.storage, name=wanted.study, seed=wanted.seed)
+        left = wanted.trials - study.ended
+        if left > 0:
+            with threadpool_limits(1):
+                legs = chart(search.files, config, watcher.charted)
+            with Crew(search, legs, min(wanted.jobs, ceil(left / ABREAST))) as crew:
+                study.run(crew, wanted.trials, watcher.tried)
+        found = study.found()
     span = (period.holdout_ms, period.to_ms)
     verdict = judge(
         wanted.files, config, found.hyperparameters, wanted.objective, span, wanted.jobs, watcher.judged

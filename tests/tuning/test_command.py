@@ -43,9 +43,8 @@ def test_what_it_writes_is_what_run_takes(csv: Path, tmp_path: Path) -> None:
         'security.mechanism = "PLAIN"\nsecurity.password = "hidden"\n'
         "[hyperparameters]\nepochs = 2\nridge = 5.0\n"
     )
-    result = run(
-        str(csv), *OPTIONS, *FROM, "--trials", "4", "--config", str(base), "--output", str(output), "--json"
-    )
+    files = ["--config", str(base), "--output", str(output)]
+    result = run(str(csv), *OPTIONS, *FROM, *files, "--trials", "4", "--holdout", "0.5", "--json")
     assert result.exit_code == 0, result.output
     said = orjson.loads(result.stdout)
     assert said["holdout"]["verdict"] == "better"

@@ -95,7 +95,7 @@ def test_a_value_that_is_clearly_better_is_found_and_the_hold_out_says_so(tmp_pa
 
 
 def test_the_hold_outs_candles_change_no_trial(tmp_path: Path) -> None:
-    honest = by_the_hour("BTC")
+    honest = by_the_hour("BTC", 600)
     asked = wanted(tmp_path, honest)
     held = honest.open_ms + HOUR - 1 >= asked.period.holdout_ms
     assert 0 < held.sum() < len(held)
@@ -108,6 +108,7 @@ def test_the_hold_outs_candles_change_no_trial(tmp_path: Path) -> None:
     assert one.verdict.before != other.verdict.before
 
 
+@pytest.mark.slow
 def test_an_interrupted_round_counts_for_nothing_and_the_study_tries_what_it_would_have_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
