@@ -5,8 +5,9 @@ Always cold, and a function of (candles, hyper-parameters, seed): more epochs or
 Axes: N candles, F inputs, J heads, H hidden units.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,10 +52,10 @@ class Residual(NamedTuple):
     encoder: EncoderType
     reading: Callable[[int, int], Reading[Any]]
     """How encoders of F inputs and H hidden units are read live."""
-    first_rate: float = FIRST_RATE
-    config: Config = {}  # noqa: RUF012 (of a NamedTuple, and nobody changes it)
+    config: Mapping[str, int] = MappingProxyType({})
     """What else is told of it."""
     epochs: int = EPOCHS
+    first_rate: float = FIRST_RATE
     penalty: Penalty = PENALTY
 
     @property
@@ -98,7 +99,7 @@ class Residual(NamedTuple):
         }
 
 
-def model_type(network: Residual) -> ModelType:
+def type_of(network: Residual) -> ModelType:
     """Its entry of the registry."""
     return ModelType(network.name, partial(fit, network), partial(live, network), network.own)
 
