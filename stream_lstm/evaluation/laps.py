@@ -91,7 +91,8 @@ class Walker:
     def laps(self, from_ms: int, ends: Sequence[int]) -> Iterator[dict[int, list[Tracks]]]:
         """After each of the times `ends`, what was published since the last, by set; aligned with the legs.
 
-        Times are closes of candles, epoch ms; what closes before `from_ms` is not published.
+        Times are closes of candles, epoch ms; what closes before `from_ms` is not published. Ends where all
+        sets have been left.
         """
         places = {leg.key: at for at, leg in enumerate(self._legs)}
         at = [0] * len(self._legs)
@@ -99,6 +100,8 @@ class Walker:
         moment = next(walk, None)
         for begin, end in zip((-1, *ends[:-1]), ends, strict=True):
             self._fit(begin, end)
+            if not self._going:
+                return
             while moment is not None and moment[0].close_ms <= end:
                 self._work(
                     moment, [places[each.series] for each in moment], at, moment[0].close_ms >= from_ms

@@ -80,6 +80,15 @@ def test_a_course_can_be_walked_again(legs: list[Leg]) -> None:
     assert np.array_equal(first[0][0]["1h"].upper, second[0][0]["1h"].upper)
 
 
+def test_a_walk_ends_where_all_have_left_it(legs: list[Leg]) -> None:
+    walker = Walker(legs, CONFIG, [UNSET, UNSET], ())
+    seen = []
+    for lap in walker.laps(START, [START + hours * HOUR for hours in (400, 600, 800)]):
+        seen.append(sorted(lap))
+        walker.leave(max(lap))
+    assert seen == [[0, 1], [0]]
+
+
 def test_a_training_that_fails_ends_the_walk_of_its_set_alone(legs: list[Leg]) -> None:
     small = Hyperparameters(hidden=4, epochs=1)
     walker = Walker(legs, replace(CONFIG, model="lstm"), [small, replace(small, l2=float("inf"))], ())
