@@ -1,6 +1,6 @@
 """Whether tuning pays: what was found beside what there was before, on candles that no trial has seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -18,6 +18,7 @@ from stream_lstm.evaluation.objective import (
     losses_of,
     mean_ratio,
 )
+from stream_lstm.evaluation.yardstick import Yardstick
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.tuning.search import measures
@@ -127,9 +128,14 @@ def judge(
     value = mean_ratio(theirs.values())
     if value is None:
         raise SettingsError("the hold-out has too few forecasts that can be judged: give a longer one")
-    longest = max(units[place].steps for place in theirs)
-    comparison = compare(ours, theirs, longest) if len(judged) > 1 else None
+    comparison = compare(ours, theirs, _overlap(files, units)) if len(judged) > 1 else None
     return Verdict(objective, comparison, value, _by_horizon(ours, theirs))
+
+
+def _overlap(files: Sequence[CandleFile], units: Mapping[Place, Yardstick]) -> int:
+    """The longest horizon in moments at which something is forecast."""
+    longest_ms = max(unit.steps * files[place].step_ms for (place, _), unit in units.items())
+    return longest_ms // min(file.step_ms for file in files)
 
 
 def _by_horizon(ours: dict[Place, Losses], theirs: dict[Place, Losses]) -> list[AtHorizon]:
