@@ -38,15 +38,15 @@ class Bars:
         """Candles whose course is known."""
         self._show("candles", done, total)
 
-    def tried(self, done: int, total: int, best: float | None) -> None:
-        """Trials that have ended."""
+    def tried(self, done: float, total: int, best: float | None) -> None:
+        """Trials that are done, those under way in part."""
         self._show("trials", done, total, "" if best is None else f"best {best:.4f}")
 
     def judged(self, done: int, total: int) -> None:
         """Candles of the hold-out's walks."""
         self._show("hold-out", done, total)
 
-    def _show(self, what: str, done: int, total: int, told: str = "") -> None:
+    def _show(self, what: str, done: float, total: int, told: str = "") -> None:
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, told=told)
         self._progress.update(self._tasks[what], completed=done, total=total, told=told)

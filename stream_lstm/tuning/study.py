@@ -30,8 +30,8 @@ _BEFORE_PRUNING: Final = 4
 """Trials that have run to their end before one is given up."""
 _LAPS_AT_LEAST: Final = 2
 
-Told = Callable[[int, int, float | None], None]
-"""Told how many trials have ended, of how many, and the best value so far."""
+Told = Callable[[float, int, float | None], None]
+"""Told how many trials are done, those under way in part, of how many, and the best value so far."""
 
 
 class Found(NamedTuple):
@@ -84,13 +84,18 @@ class Study:
         that is interrupted counts for nothing.
         """
         while (ended := self.ended) < trials:
-            told(ended, trials, self._best())
+            best = self._best()
+            told(ended, trials, best)
             self._study.sampler = _sampler(self._seed, ended)
             if ended == 0 and not self._study.get_trials(deepcopy=False, states=[_states().WAITING]):
                 self._study.enqueue_trial(self._known())
             asked = [self._study.ask() for _ in range(min(crew.room, trials - ended))]
+
+            def lap(laps: int, ended: int = ended, best: float | None = best) -> None:
+                told(ended + laps / LAPS, trials, best)
+
             try:
-                self._round(crew, asked)
+                self._round(crew, asked, lap)
             except (KeyboardInterrupt, TrainingFailed):
                 self._give_up()
                 raise
@@ -101,12 +106,13 @@ class Study:
         for left in self._study.get_trials(deepcopy=False, states=[_states().RUNNING]):
             self._study.tell(left.number, state=_states().FAIL)
 
-    def _round(self, crew: Crew, asked: Sequence["Trial"]) -> None:
+    def _round(self, crew: Crew, asked: Sequence["Trial"], told: Callable[[int], None]) -> None:
         tried = [self._drawn(trial) for trial in asked]
         laps = [0] * len(asked)
 
         def goes_on(at: int, value: float | None) -> bool:
             laps[at] += 1
+            told(sum(laps))
             if value is None or laps[at] == LAPS:
                 return True
             asked[at].report(value, laps[at])

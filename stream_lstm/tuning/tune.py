@@ -43,8 +43,8 @@ class Watcher(Protocol):
     def charted(self, done: int, total: int) -> None:
         """Candles whose course is known."""
 
-    def tried(self, done: int, total: int, best: float | None) -> None:
-        """Trials that have ended."""
+    def tried(self, done: float, total: int, best: float | None) -> None:
+        """Trials that are done, those under way in part."""
 
     def judged(self, done: int, total: int) -> None:
         """Candles of the hold-out's walks."""
