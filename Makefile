@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "stream-lstm needs Python 3.11 or newer; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(PIP) -e ".[embedded,exchange,plots,references]" --group dev
+	$(PIP) -e ".[embedded,exchange,plots,references,tune]" --group dev
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.ready constraints-peers.txt

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
-import orjson
 import typer
 
-from stream_lstm import cli_access, cli_admin, cli_contracts, cli_dlq, cli_experiments, cli_feed
+from stream_lstm import cli_access, cli_admin, cli_contracts, cli_dlq, cli_experiments, cli_feed, cli_tune
 from stream_lstm.cli_frame import Config, Json, Set
 from stream_lstm.cli_frame import date as _date
 from stream_lstm.cli_frame import looped as _loop
 from stream_lstm.cli_frame import print_json as _print_json
 from stream_lstm.cli_frame import settings_of as _settings
 from stream_lstm.cli_frame import step_ms as _step_ms
+from stream_lstm.cli_frame import walk_settings as _walk_settings
 from stream_lstm.cli_frame import warn as _warn
 from stream_lstm.errors import SettingsError, StreamLstmError
 
@@ -220,10 +220,16 @@ def backtest(
     from stream_lstm.terminal.progress import counting
     from stream_lstm.terminal.verdicts import verdicts
 
-    given = {"horizons": orjson.dumps(horizons.split(",")).decode(), "confidence": str(confidence)}
-    given |= {"drift.retrain_on_drift": "true"} if drift_retrain else {}
-    given |= {"training.expiry": retrain, "training.seed": str(seed), "history.candles": str(history)}
-    settings = _settings(config, [*(f"{name}={value}" for name, value in given.items()), *(set or [])])
+    retrains = ["drift.retrain_on_drift=true"] if drift_retrain else []
+    settings = _walk_settings(
+        config,
+        [*retrains, *(set or [])],
+        horizons=horizons,
+        confidence=confidence,
+        history=history,
+        retrain=retrain,
+        seed=seed,
+    )
     from_ms, to_ms = (None if date is None else _date(date) for date in (begin, end))
     walk = Walk(config=settings.engine(), from_ms=from_ms, to_ms=to_ms)
     candles = [read_csv(path, symbol=symbol, interval=interval) for path in files]
@@ -389,6 +395,7 @@ def _fail(error: Exception, code: int) -> NoReturn:
     sys.exit(code)
 
 
+cli_tune.register(app)
 cli_feed.register(app)
 cli_admin.register(app)  # after the commands that come first in --help
 app.add_typer(cli_experiments.app, name="experiments")

@@ -26,6 +26,22 @@ def settings_of(config: Path | None, overrides: list[str] | None) -> Settings:
     return load(config, overrides or [], os.environ)
 
 
+def walk_settings(
+    config: Path | None,
+    overrides: list[str] | None,
+    *,
+    horizons: str,
+    confidence: float,
+    history: int,
+    retrain: str,
+    seed: int,
+) -> Settings:
+    """The settings of a walk through files, its options above all other sources but `--set`."""
+    given = {"horizons": orjson.dumps(horizons.split(",")).decode(), "confidence": str(confidence)}
+    given |= {"training.expiry": retrain, "training.seed": str(seed), "history.candles": str(history)}
+    return settings_of(config, [*(f"{name}={value}" for name, value in given.items()), *(overrides or [])])
+
+
 def date(text: str) -> int:
     """Epoch ms of a date, or of a date and time, in UTC. Raises `SettingsError`."""
     try:

@@ -12,6 +12,7 @@ KAFKA_CLIENTS = {"aiokafka", "kafka", "confluent_kafka"}
 SPEAK_KAFKA = {"kafka", "dead_letters", "streaming", "client"}
 STORE_CLIENTS = {"obstore"}
 EXCHANGE_CLIENTS = {"ccxt"}
+SEARCHERS = {"optuna", "sqlalchemy"}
 IMPURE_LIBRARIES = {"asyncio", "time", "aiokafka", "obstore", "socket", "threading", "multiprocessing"}
 
 MODULES = {
@@ -68,6 +69,10 @@ def test_a_room_imports_only_what_it_may(module: str) -> None:
         assert room(module) == "exchange", f"{module} imports an exchange's client"
     if room(module) == "exchange":
         assert rooms <= {"candles"}, f"{module} knows exchanges alone and imports {rooms}"
+    if outside & SEARCHERS:
+        assert room(module) == "tuning", f"{module} imports a searcher"
+    if room(module) == "tuning":
+        assert not rooms & {"kafka", "streaming", "terminal"}, f"{module} imports {rooms}"
     if room(module) == "dashboard":
         assert "gateway" not in rooms, f"{module} knows of HTTP"
     if room(module) in {"gateway", "cli"}:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from stream_lstm.candles.formats import Pin
 from stream_lstm.errors import SettingsError
 from stream_lstm.forecasting.config import DemotionConfig, DriftConfig, EngineConfig
+from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.models.registry import MODEL_TYPES
 from stream_lstm.settings import Settings, describe, load
 from stream_lstm.settings.description import FIELDS, is_secret
@@ -432,6 +433,12 @@ def test_every_setting_of_the_engine_comes_from_the_tree() -> None:
         "quality.demote=false",
         "quality.half_life=700",
         "quality.margin=0.3",
+        "hyperparameters.ridge=2",
+        "hyperparameters.hidden=8",
+        "hyperparameters.epochs=3",
+        "hyperparameters.learning_rate=0.01",
+        "hyperparameters.l2=0",
+        "hyperparameters.l2_heads=0.5",
     ).engine()
     assert engine == EngineConfig(
         horizons=("2h",),
@@ -456,6 +463,9 @@ def test_every_setting_of_the_engine_comes_from_the_tree() -> None:
             retrain=True,
         ),
         demotion=DemotionConfig(on=False, half_life=700.0, margin=0.3),
+        hyperparameters=Hyperparameters(
+            ridge=2.0, hidden=8, epochs=3, learning_rate=0.01, l2=0.0, l2_heads=0.5
+        ),
     )
     unchanged = [
         field.name
@@ -496,3 +506,17 @@ def test_a_duration_is_written_so_that_it_is_read_again(length: float) -> None:
 def test_what_is_no_duration_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="24h or 500ms"):
         seconds(value)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ridge=0.5", "hidden=6", "hidden=132", "epochs=0", "learning_rate=1", "l2=-1", "l2_heads=nan"]
+)
+def test_a_hyper_parameter_out_of_its_bounds_is_refused(wrong: str) -> None:
+    name, _, value = wrong.partition("=")
+    with pytest.raises(SettingsError, match=rf"hyperparameters\.{name} = '{value}' \(from --set\)"):
+        of_overrides(f"hyperparameters.{wrong}")
+
+
+def test_a_hyper_parameter_that_is_not_set_is_the_models_own() -> None:
+    assert Settings().engine().hyperparameters == Hyperparameters()
+    assert of_overrides("hyperparameters.ridge=").engine().hyperparameters == Hyperparameters()

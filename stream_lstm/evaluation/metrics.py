@@ -57,6 +57,7 @@ def judge(track: Track, measure: Yardstick) -> Worth | None:
     hours = (measure.candles.open_ms[origin] + measure.candles.step_ms) // _HOUR_MS % 24
     squared = ratios_by_chance(error**2, moved**2, measure.steps)
     rmse_ratio, winkler_ratio = _rmse(error) / _rmse(moved), float(told.score.mean() / unit.mean())
+    ours, theirs = pinball_losses(told)
     return Worth(
         forecasts=count,
         answered=count / int(origin[-1] - origin[0] + 1),
@@ -67,7 +68,7 @@ def judge(track: Track, measure: Yardstick) -> Worth | None:
         skill=Between.of(1 - rmse_ratio, 1 - np.sqrt(squared)),
         winkler_ratio=winkler_ratio,
         interval_skill=Between.of(1 - winkler_ratio, 1 - ratios_by_chance(told.score, unit, measure.steps)),
-        pinball_ratio=_pinball_ratio(told),
+        pinball_ratio=float(ours.mean() / theirs.mean()),
         coverage=coverage_of(told.inside, hours, measure.volatility[origin]),
         width=float((told.upper - told.lower).mean()),
         better=diebold_mariano((told.score - unit) / unit.mean(), measure.steps),
@@ -78,7 +79,8 @@ def _rmse(error: Floats) -> float:
     return float(np.sqrt(error @ error / len(error)))
 
 
-def _pinball_ratio(told: Outcomes) -> float:
+def pinball_losses(told: Outcomes) -> tuple[Floats, Floats]:
+    """Mean loss over the quantiles of the forecasts, and of the unit: (N,) each."""
     ours = pinball(np.log(told.predicted), told.half_widths, told.actual)
     unit = pinball(np.zeros(len(told.at)), told.measure.half_widths[told.origin], told.actual)
-    return float(ours.mean() / unit.mean())
+    return ours, unit

@@ -77,7 +77,7 @@ def _garch_parameters(returns: Floats) -> tuple[float, float, float]:
 class LiveConstant:
     """Live models that say one volatility, until the next fit."""
 
-    def __init__(self, heads: int) -> None:
+    def __init__(self) -> None:
         self._log_sigma = np.zeros((0, 1))
 
     def grow(self, slots: int) -> None:
@@ -99,7 +99,7 @@ class LiveGarch:
     It moves on with every answer: so it must be asked once for every candle, as a backtest does.
     """
 
-    def __init__(self, heads: int) -> None:
+    def __init__(self) -> None:
         self._state = np.zeros((0, 4))  # ω, α, β, variance
 
     def grow(self, slots: int) -> None:
@@ -129,7 +129,7 @@ def _around_the_last_close(log_scale: Floats, view: MarketView) -> BankForecast:
 REFERENCES: Final = {
     each.name: each
     for each in (
-        ModelType("constant", one_by_one(fit_constant), LiveConstant),
-        ModelType("garch", one_by_one(fit_garch), LiveGarch),
+        ModelType("constant", one_by_one(fit_constant), lambda model: LiveConstant()),
+        ModelType("garch", one_by_one(fit_garch), lambda model: LiveGarch()),
     )
 }

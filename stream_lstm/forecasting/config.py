@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stream_lstm.models.hyperparameters import UNSET, Hyperparameters
+
 Detector = Literal["page_hinkley", "adwin"]
 
 
@@ -70,3 +72,5 @@ class EngineConfig:
     """Of every training, together with the series' name."""
     drift: DriftConfig = DriftConfig()
     demotion: DemotionConfig = DemotionConfig()
+    hyperparameters: Hyperparameters = UNSET
+    """Of the models that are trained, where they are not to be the model's own."""

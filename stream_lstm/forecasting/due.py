@@ -62,6 +62,7 @@ def training_set(config: EngineConfig, series: Series) -> TrainingSet | None:
         reference=series.reference,
         horizons=series.steps,
         seed=zlib.crc32(f"{series.name}:{config.seed}".encode()),
+        hyperparameters=config.hyperparameters,
     )
 
 

@@ -1,4 +1,4 @@
-"""Every live model at once, grouped by type and number of heads.
+"""Every live model at once, grouped by type, number of heads and shape.
 
 A forecast does not depend, bit for bit, on which other rows are asked for in the same call.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.models import hybrid
+from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.models.live import LiveModels, ModelType
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Model
@@ -23,7 +24,7 @@ _FIRST_SLOTS = 16
 
 
 class _Group:
-    """The live models of one type and number of heads, and which of its slots are free."""
+    """The live models of one type and shape, and which of its slots are free."""
 
     def __init__(self, live: LiveModels) -> None:
         self.live = live
@@ -51,7 +52,7 @@ class Bank:
         """`types` finds the type of a model by its name."""
         self._types = types
         self._groups: list[_Group] = []
-        self._numbers: dict[tuple[str, int], int] = {}
+        self._numbers: dict[tuple[str, int, tuple[tuple[int, ...], ...]], int] = {}
         self._models: dict[int, Model] = {}
         self._group_of: NDArray[np.intp] = np.full(0, _NOBODY)
         self._slot_of: NDArray[np.intp] = np.zeros(0, np.intp)
@@ -78,6 +79,10 @@ class Bank:
     def model(self, row: int) -> Model | None:
         """The model that answers for a row, without its warm scores; None if `hybrid` does."""
         return self._models.get(row)
+
+    def own_of(self, model: Model) -> Hyperparameters:
+        """The hyper-parameters that models of its type read, with the type's own values."""
+        return self._types(model.model_type).own
 
     def forecast(self, rows: Index, view: MarketView) -> BankForecast:
         """Answer for S distinct rows whose market is `view`, aligned with them."""
@@ -106,8 +111,8 @@ class Bank:
         return groups
 
     def _number(self, model: Model) -> int:
-        key = (model.model_type, len(model.heads))
+        key = (model.model_type, len(model.heads), model.shapes)
         if key not in self._numbers:
             self._numbers[key] = len(self._groups)
-            self._groups.append(_Group(self._types(model.model_type).live(len(model.heads))))
+            self._groups.append(_Group(self._types(model.model_type).live(model)))
         return self._numbers[key]

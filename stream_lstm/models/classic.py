@@ -149,4 +149,4 @@ class LiveClassic:
         return BankForecast(location, np.zeros(location.shape), naive.forecast(view).log_scale, own)
 
 
-TYPE: Final = ModelType(NAME, fit, LiveClassic)
+TYPE: Final = ModelType(NAME, fit, lambda model: LiveClassic(len(model.heads)))

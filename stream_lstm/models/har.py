@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.features import Features, FeatureSet
 from stream_lstm.features.feature_set import SIGNED
+from stream_lstm.models.hyperparameters import Hyperparameters, chosen
 from stream_lstm.models.level import log_scale
 from stream_lstm.models.live import HeadSteps, ModelType, grown, one_by_one
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
@@ -25,13 +26,13 @@ Floats = NDArray[np.float64]
 
 NAME: Final = "har"
 STRENGTH: Final = 150_000.0
-"""Ridge penalty λ = STRENGTH / rows, on standardised features."""
+"""Ridge penalty λ = STRENGTH / rows, on standardised features, unless `hyperparameters.ridge` is set."""
 CUTS: Final = (0.50, 0.62, 0.75, 0.87)
 """Parts of the history at which the warm-start scores refit."""
 WARM_CANDLES: Final = 1_000
 DRIFT_PENALTY: Final = 5_000.0
 """Ridge penalty of the drift, on features that are about one."""
-CONFIG: Final[Config] = {"ridge": STRENGTH}
+OWN: Final = Hyperparameters(ridge=STRENGTH)
 
 _LEAST_VARIATION: Final = 1e-9
 _MOST_MOVED: Final = 6.0
@@ -58,15 +59,21 @@ class LinearPart(NamedTuple):
 def fit(data: TrainingSet) -> Model:
     """Fit one series in closed form."""
     part = linear_part(data)
-    return fitted(NAME, data, part.heads, part.arrays, CONFIG)
+    return fitted(NAME, data, part.heads, part.arrays, described(data.hyperparameters))
+
+
+def described(told: Hyperparameters) -> Config:
+    """The configuration of a model."""
+    return {"ridge": chosen(told.ridge, STRENGTH)}
 
 
 def linear_part(data: TrainingSet) -> LinearPart:
     """Features, targets, ridge and warm-start scores of one series; `TrainingFailed` if too young."""
     data.check()
-    seen = FeatureSet().run(data.state, data.candles, data.open_ms, data.step_ms)
+    seen = data.features()
     wanted = targets(seen, data.synthetic, data.heads)
-    ridge = fit_ridge(data.series, seen.skip, wanted)
+    strength = chosen(data.hyperparameters.ridge, STRENGTH)
+    ridge = fit_ridge(data.series, seen.skip, wanted, strength)
     arrays: Arrays = {"skip_weights": ridge.weights, "skip_bias": ridge.bias}
     arrays["drift_weights"] = fit_drift(data, seen)
     if len(data) >= WARM_CANDLES:
@@ -91,7 +98,7 @@ def targets(seen: Features, synthetic: NDArray[np.bool_], heads: Sequence[int]) 
     return known
 
 
-def fit_ridge(series: str, skip: Floats, wanted: Floats) -> Ridge:
+def fit_ridge(series: str, skip: Floats, wanted: Floats, strength: float = STRENGTH) -> Ridge:
     """One ridge per column of `wanted` (n, J) on its known rows: Hoerl & Kennard (1970, Technometrics 12).
 
     Features are standardised over those rows; one without variance gets an infinite scale, so weight 0.
@@ -107,7 +114,7 @@ def fit_ridge(series: str, skip: Floats, wanted: Floats) -> Ridge:
         scale = np.where(deviation > _LEAST_VARIATION, deviation, np.inf)
         z = (x - mean) / scale
         level = y.mean()
-        penalty = STRENGTH / len(y) * np.eye(len(mean))
+        penalty = strength / len(y) * np.eye(len(mean))
         weights[:, head] = np.linalg.solve(z.T @ z + penalty, z.T @ (y - level)) / scale
         bias[head] = level - mean @ weights[:, head]
     return Ridge(weights, bias)
@@ -136,9 +143,11 @@ def warm_scores(data: TrainingSet, seen: Features, wanted: Floats) -> Arrays:
     """
     cuts = [int(cut * len(data)) for cut in (*CUTS, 1.0)]
     log_close = np.log(data.candles[:, 3].astype(np.float64))
+    strength = chosen(data.hyperparameters.ridge, STRENGTH)
     scores: dict[int, list[Floats]] = {head: [] for head in range(len(data.heads))}
     for begin, end in pairwise(cuts):
-        ridge = fit_ridge(data.series, seen.skip[:begin], _known_at(begin, wanted, data.heads))
+        known = _known_at(begin, wanted, data.heads)
+        ridge = fit_ridge(data.series, seen.skip[:begin], known, strength)
         for head, steps in enumerate(data.heads):
             origins, ends = _real_targets(data, np.arange(begin, end), steps)
             forecast = seen.skip[origins] @ ridge.weights[:, head] + ridge.bias[head]
@@ -220,4 +229,4 @@ class LiveHar:
         return drift
 
 
-TYPE: Final = ModelType(NAME, one_by_one(fit), LiveHar)
+TYPE: Final = ModelType(NAME, one_by_one(fit), lambda model: LiveHar(len(model.heads)), OWN)

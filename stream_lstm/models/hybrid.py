@@ -50,4 +50,4 @@ def trend(closes: Floats) -> Floats:
     return trend
 
 
-TYPE: Final = ModelType(NAME, one_by_one(fit), lambda heads: Untrained(forecast))
+TYPE: Final = ModelType(NAME, one_by_one(fit), lambda model: Untrained(forecast))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.errors import TrainingFailed
+from stream_lstm.models.hyperparameters import UNSET, Hyperparameters
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
@@ -19,7 +20,7 @@ Outcome = Model | TrainingFailed
 
 
 class LiveModels(Protocol):
-    """Live models of one type and number of heads J, each in a slot of the bank's choice."""
+    """Live models of one type and shape, J heads each, each in a slot of the bank's choice."""
 
     def grow(self, slots: int) -> None:
         """Make room for `slots` models."""
@@ -32,12 +33,14 @@ class LiveModels(Protocol):
 
 
 class ModelType(NamedTuple):
-    """One entry of the registry: a model is one file that offers these three."""
+    """One entry of the registry: a model is one file that offers these."""
 
     name: str
     fit: Callable[[Sequence[TrainingSet]], list[Outcome]]
-    live: Callable[[int], LiveModels]
-    """Makes the store of live models with J heads."""
+    live: Callable[[Model], LiveModels]
+    """Makes the store of live models that have heads and arrays like this one."""
+    own: Hyperparameters = UNSET
+    """The hyper-parameters that it reads, with its own values."""
 
 
 class Untrained:

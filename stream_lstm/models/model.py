@@ -83,6 +83,11 @@ class Model:
         named = [self.series, self.metadata.trained_at, self.metadata.config]
         return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the arrays that answer, by name: models of equal shapes can be asked side by side."""
+        return tuple(array.shape for _, array in sorted(self.without_warm_scores().arrays.items()))
+
     def warm_scores(self, head: int) -> NDArray[np.float32]:
         """Out-of-sample |error| / scale of a head over its history, oldest first; (0,) if there are none."""
         return self.arrays.get(f"{WARM_SCORES}{head}", _NO_SCORES)

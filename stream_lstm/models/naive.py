@@ -23,4 +23,4 @@ def forecast(view: MarketView) -> BankForecast:
     return BankForecast.around_last_close(scale, (view.steps > 0).sum(axis=1))
 
 
-TYPE: Final = ModelType(NAME, one_by_one(fit), lambda heads: Untrained(forecast))
+TYPE: Final = ModelType(NAME, one_by_one(fit), lambda model: Untrained(forecast))

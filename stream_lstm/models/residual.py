@@ -1,7 +1,7 @@
 """Networks on what the frozen ridge of `har` leaves: an encoder of the last 20 candles, and linear heads.
 
 What all of them share: data, training, live forecasts. What sets one apart is a `Residual`.
-Always cold, and a function of (candles, seed): more epochs or a warm start forecast worse.
+Always cold, and a function of (candles, hyper-parameters, seed): more epochs or a warm start forecast worse.
 Axes: N candles, F inputs, J heads, H hidden units.
 """
 
@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.features import FeatureSet
+from stream_lstm.models import har
 from stream_lstm.models.adam import Penalty, cosine
 from stream_lstm.models.encoder import EncoderType
 from stream_lstm.models.epochs import run_epoch, shuffled
-from stream_lstm.models.har import CONFIG as HAR_CONFIG
 from stream_lstm.models.har import LinearPart, LiveHar, linear_part
+from stream_lstm.models.hyperparameters import Hyperparameters, chosen
 from stream_lstm.models.live import ModelType, Outcome, grown
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Arrays, Config, Model, fitted
@@ -37,10 +38,9 @@ FIRST_RATE: Final = 2e-3
 LAST_RATE: Final = 1e-5
 CLIP: Final = 1.0
 PENALTY: Final = Penalty(layers=6e-5, heads=2e-3)
-MOST_PASSES: Final = 40_000
+MOST_WINDOWS: Final = 40_000 // EPOCHS // BATCH * BATCH
 LEAST_WINDOWS: Final = 500
 
-_MOST_WINDOWS: Final = MOST_PASSES // EPOCHS // BATCH * BATCH
 _LEAST_VARIATION: Final = 1e-9
 
 
@@ -54,27 +54,54 @@ class Residual(NamedTuple):
     """How encoders of F inputs and H hidden units are read live."""
     config: Mapping[str, int] = MappingProxyType({})
     """What else is told of it."""
+    epochs: int = EPOCHS
+    first_rate: float = FIRST_RATE
+    penalty: Penalty = PENALTY
+
+    @property
+    def own(self) -> Hyperparameters:
+        """What it reads, with its own values."""
+        return Hyperparameters(
+            ridge=har.STRENGTH,
+            hidden=self.hidden,
+            epochs=self.epochs,
+            learning_rate=self.first_rate,
+            l2=self.penalty.layers,
+            l2_heads=self.penalty.heads,
+        )
+
+    def tuned(self, told: Hyperparameters) -> "Residual":
+        """The network with the hyper-parameters that are set."""
+        layers, heads = self.penalty
+        return self._replace(
+            hidden=chosen(told.hidden, self.hidden),
+            epochs=chosen(told.epochs, self.epochs),
+            first_rate=chosen(told.learning_rate, self.first_rate),
+            penalty=Penalty(chosen(told.l2, layers), chosen(told.l2_heads, heads)),
+        )
 
     def shape(self, series: int, outputs: int) -> Shape:
         """Of a stack."""
         return Shape(series, FeatureSet.F, self.hidden, outputs, BATCH, STEPS)
 
-    def described(self) -> Config:
-        """The configuration of a model."""
+    def described(self, told: Hyperparameters) -> Config:
+        """The configuration of a model of this network, tuned as `told`; penalties where they were set."""
+        penalties = {"l2": self.penalty.layers, "l2Heads": self.penalty.heads}
         return {
-            **HAR_CONFIG,
+            **har.described(told),
             "hiddenSize": self.hidden,
             "sequenceLength": STEPS,
-            "learningRate": FIRST_RATE,
-            "epochs": EPOCHS,
+            "learningRate": self.first_rate,
+            "epochs": self.epochs,
             "batchSize": BATCH,
             **self.config,
+            **(penalties if self.penalty != PENALTY else {}),
         }
 
 
 def type_of(network: Residual) -> ModelType:
     """Its entry of the registry."""
-    return ModelType(network.name, partial(fit, network), partial(LiveResidual, network))
+    return ModelType(network.name, partial(fit, network), partial(live, network), network.own)
 
 
 class Job(NamedTuple):
@@ -90,11 +117,11 @@ class Job(NamedTuple):
 
 
 def fit(network: Residual, sets: Sequence[TrainingSet]) -> list[Outcome]:
-    """Fit every series, those with equally many windows and heads side by side."""
+    """Fit every series, those of one size with equally many windows and heads side by side."""
     return fit_stacked(
         sets,
         prepare=_prepare,
-        shape=lambda job: (len(job.windows), len(job.part.heads)),
+        shape=lambda job: (job.data.hyperparameters, len(job.windows), len(job.part.heads)),
         train=partial(_train, network),
         finish=partial(_model, network),
     )
@@ -103,7 +130,7 @@ def fit(network: Residual, sets: Sequence[TrainingSet]) -> list[Outcome]:
 def _prepare(data: TrainingSet) -> Job:
     part = linear_part(data)
     known = np.isfinite(part.targets[STEPS - 1 :]).all(axis=1)
-    windows = np.flatnonzero(known)[-_MOST_WINDOWS:]
+    windows = np.flatnonzero(known)[-MOST_WINDOWS:]
     if len(windows) < LEAST_WINDOWS:
         nothing = np.zeros(FeatureSet.F)
         return Job(data, part, windows[:0], nothing, nothing)
@@ -115,26 +142,29 @@ def _prepare(data: TrainingSet) -> Job:
 
 
 def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
-    """The arrays of a stack of networks."""
+    """The arrays of a stack of networks with the same hyper-parameters."""
+    network = network.tuned(jobs[0].data.hyperparameters)
     shape = network.shape(len(jobs), len(jobs[0].part.heads))
     inputs = [(job.part.seen.inputs - job.mean) * job.scale for job in jobs]
     targets = [_residual(job.part) for job in jobs]
-    stack = Network(shape, inputs, targets, encoder=network.encoder, penalty=PENALTY, clip=CLIP)
+    stack = Network(shape, inputs, targets, encoder=network.encoder, penalty=network.penalty, clip=CLIP)
     if len(jobs[0].windows):
         rngs = [np.random.default_rng(job.data.seed) for job in jobs]
         for series, rng in enumerate(rngs):
             stack.initialise(series, rng, zero_heads=True)
-        _run(stack, [job.windows for job in jobs], rngs)
+        _run(network, stack, [job.windows for job in jobs], rngs)
     return [
         {name: block.copy() for name, block in stack.parameters.true.of(series).items()}
         for series in range(len(jobs))
     ]
 
 
-def _run(stack: Network, windows: Sequence[Index], rngs: Sequence[np.random.Generator]) -> None:
-    updates = EPOCHS * len(windows[0]) // BATCH
-    rates = [cosine(update, updates, FIRST_RATE, LAST_RATE) for update in range(updates)]
-    for epoch_rates in np.split(np.array(rates), EPOCHS):
+def _run(
+    network: Residual, stack: Network, windows: Sequence[Index], rngs: Sequence[np.random.Generator]
+) -> None:
+    updates = network.epochs * len(windows[0]) // BATCH
+    rates = [cosine(update, updates, network.first_rate, LAST_RATE) for update in range(updates)]
+    for epoch_rates in np.split(np.array(rates), network.epochs):
         run_epoch(stack, shuffled(windows, rngs), epoch_rates.tolist())
 
 
@@ -147,7 +177,14 @@ def _residual(part: LinearPart) -> Floats:
 def _model(network: Residual, job: Job, arrays: Arrays) -> Model:
     scaling = {"input_mean": job.mean, "input_scale": job.scale}
     whole = job.part.arrays | arrays | scaling
-    return fitted(network.name, job.data, job.part.heads, whole, network.described())
+    told = job.data.hyperparameters
+    return fitted(network.name, job.data, job.part.heads, whole, network.tuned(told).described(told))
+
+
+def live(network: Residual, model: Model) -> "LiveResidual":
+    """The store of live models with as many heads and hidden units as this one."""
+    hidden = int(model.metadata.config.get("hiddenSize", network.hidden))
+    return LiveResidual(network._replace(hidden=hidden), len(model.heads))
 
 
 class LiveResidual:

@@ -1,4 +1,4 @@
-"""What a fit is a function of: the candles of one series, its horizons and a seed. Picklable."""
+"""What a fit is a function of: candles of one series, horizons, hyper-parameters, a seed. Picklable."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.errors import TrainingFailed
+from stream_lstm.features import Features, FeatureSet
+from stream_lstm.models.hyperparameters import UNSET, Hyperparameters
 
 MINIMUM_CANDLES: Final = 100
 CANDLES_PER_STEP: Final = 20
@@ -32,6 +34,9 @@ class TrainingSet:
     horizons: tuple[int, ...]
     """Steps, ascending."""
     seed: int
+    hyperparameters: Hyperparameters = UNSET
+    seen: Features | None = None
+    """What the candles have shown, by whoever has computed it already."""
 
     def __len__(self) -> int:
         return len(self.candles)
@@ -45,6 +50,12 @@ class TrainingSet:
     def heads(self) -> tuple[int, ...]:
         """The horizons that this history can teach."""
         return tuple(steps for steps in self.horizons if len(self) >= CANDLES_PER_STEP * steps)
+
+    def features(self) -> Features:
+        """What each of the N candles has shown."""
+        if self.seen is not None:
+            return self.seen
+        return FeatureSet().run(self.state, self.candles, self.open_ms, self.step_ms)
 
     def check(self) -> None:
         """Raise `TrainingFailed` if nothing can be learned from so little, or from an absurd candle."""

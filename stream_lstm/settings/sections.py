@@ -140,6 +140,27 @@ class Training(Section):
         return self
 
 
+class Hyperparameter(Section):
+    """How models learn: what `tune` searches. Each model reads some of them, and has values of its own.
+
+    After a change models of the old values go on answering, as expired, until their successors are trained.
+    """
+
+    ridge: float | None = Field(default=None, ge=1, le=1e9)
+    """Strength of the ridge of `har` and below every network: its penalty λ is this over the candles. Own:
+    150,000."""
+    hidden: int | None = Field(default=None, ge=4, le=128, multiple_of=4)
+    """Hidden units of a network. Own: 32, of `bilstm` 20 in each direction, of `transformer` 16 features."""
+    epochs: int | None = Field(default=None, ge=1, le=100)
+    """Passes of a network over its windows; a training takes as many times longer. Own: 4."""
+    learning_rate: float | None = Field(default=None, ge=1e-5, le=0.1)
+    """Of a network's first update, from where it falls by a cosine. Own: 0.002."""
+    l2: float | None = Field(default=None, ge=0, le=1)
+    """Penalty on the weights of a network's layers. Own: 0.00006."""
+    l2_heads: float | None = Field(default=None, ge=0, le=1)
+    """Penalty on the weights of a network's heads. Own: 0.002."""
+
+
 class Http(Section):
     """Where the gateway listens."""
 

@@ -9,6 +9,7 @@ from stream_lstm.candles.units import interval_ms
 from stream_lstm.errors import SettingsError
 from stream_lstm.forecasting.config import DemotionConfig, DriftConfig, EngineConfig
 from stream_lstm.forecasting.horizons import horizon_ms, horizons_of
+from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.settings.durations import Timeout, shortest
 from stream_lstm.settings.inputs import Input
 from stream_lstm.settings.section import Conflict, Section
@@ -21,6 +22,7 @@ from stream_lstm.settings.sections import (
     Gaps,
     History,
     Http,
+    Hyperparameter,
     Kafka,
     Log,
     Metrics,
@@ -89,6 +91,7 @@ class Settings(Section):
     store: Store = Field(default_factory=Store)
     history: History = History()
     training: Training = Training()
+    hyperparameters: Hyperparameter = Hyperparameter()
     http: Http = Http()
     control: Control = Control()
     metrics: Metrics = Metrics()
@@ -140,6 +143,7 @@ class Settings(Section):
             demotion=DemotionConfig(
                 on=self.quality.demote, half_life=self.quality.half_life, margin=self.quality.margin
             ),
+            hyperparameters=Hyperparameters(**self.hyperparameters.model_dump()),
         )
 
     def source(self, name: str) -> str:

@@ -52,7 +52,7 @@ def view(last_return: float) -> MarketView:
 
 def scales(model: Model, *last_returns: float) -> list[np.ndarray]:
     """Scales at 1, 4 and 24 candles after each of the returns."""
-    live = REFERENCES[model.model_type].live(len(model.heads))
+    live = REFERENCES[model.model_type].live(model)
     live.grow(1)
     live.put(0, model)
     return [np.exp(live.forecast(np.array([0]), view(last)).log_scale[0]) for last in last_returns]
@@ -113,5 +113,5 @@ def test_gap_fills_are_no_returns() -> None:
 
 def test_an_unknown_forecaster_is_refused_with_the_names_of_all() -> None:
     assert forecaster("har").name == "har"
-    with pytest.raises(SettingsError, match=r"'arima' is none: choose from lstm, har, .*garch"):
+    with pytest.raises(SettingsError, match=r"'arima' is none: choose from lstm, .*har, .*garch"):
         forecaster("arima")

@@ -10,6 +10,7 @@ import pytest
 from stream_lstm.candles.series import Closed
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
+from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit
 from tests.forecasting.fed_engine import HOUR, bodies, candles, engine, feed, moved
@@ -118,3 +119,39 @@ def test_a_partition_without_series_is_restored_too() -> None:
     other = engine()
     other.restore(P, engine().export(P), {})
     assert len(other) == 0
+
+
+LONG_LIVED = {"history_candles": 600, "expiry_ms": 90 * 24 * HOUR}
+
+
+def with_a_fresh_model(**changes: Any) -> tuple[Engine, Closed]:
+    """An engine that takes over a series with a fresh model from one with other settings; its next candle."""
+    made, rows = engine(**LONG_LIVED), candles(count=401)
+    feed(made, rows[:400])
+    models = fitted(made)
+    other = engine(**LONG_LIVED, **changes)
+    assert fingerprint(other.config) == fingerprint(made.config)
+    other.restore(P, made.export(P), models)
+    return other, rows[400]
+
+
+def test_after_a_change_of_hyper_parameters_all_is_kept_but_its_models_count_as_expired() -> None:
+    made, candle = with_a_fresh_model(hyperparameters=Hyperparameters(ridge=1_000.0))
+    admitted = made.admit(P, candle, None, live=True)
+    assert admitted.request is not None
+    assert admitted.request.need == "expired"
+    said = made.advance(0)[P]
+    assert "model.expired" in {event.type for event in said.events}
+    assert {(one.model_type, one.body["modelInfo"]["stale"]) for one in said.predictions} == {("har", True)}
+    data = made.training_set(candle.series)
+    assert data is not None
+    assert len(data) == 401
+    (successor,) = fit("har", [data])
+    assert successor.metadata.config["ridge"] == 1_000.0
+    made.install(candle.series, successor)
+    assert made.request(candle.series) is None
+
+
+def test_what_a_model_does_not_read_makes_none_expire() -> None:
+    made, candle = with_a_fresh_model(hyperparameters=Hyperparameters(hidden=8, epochs=9))
+    assert made.admit(P, candle, None, live=True).request is None

@@ -13,7 +13,7 @@ from stream_lstm.features import FeatureSet
 from stream_lstm.models import har, hybrid, linear_heads, naive, registry
 from stream_lstm.models.bank import Bank, BankForecast, MarketView
 from stream_lstm.models.live import LiveModels
-from stream_lstm.models.model import WARM_SCORES, Arrays, Model, ModelMetadata
+from stream_lstm.models.model import WARM_SCORES, Arrays, Config, Model, ModelMetadata
 from stream_lstm.models.rows import CHUNK
 from stream_lstm.models.shape import Shape
 
@@ -21,11 +21,14 @@ ROWS = 3 * CHUNK
 HORIZONS = (1, 4, 24, 168)
 
 
-def model_of(model_type: str, seed: int, heads: tuple[int, ...] = HORIZONS) -> Model:
-    """A model with random weights, as a fit might have left them."""
+def model_of(
+    model_type: str, seed: int, heads: tuple[int, ...] = HORIZONS, hidden: int | None = None
+) -> Model:
+    """A model with random weights, as a fit might have left them; `hidden` units, or its type's own."""
     rng = np.random.default_rng(seed)
-    metadata = ModelMetadata(f"S{seed}", model_type, seed, 1000, {"seed": seed})
-    return Model(model_type, f"S{seed}", heads, arrays_of(model_type, rng, len(heads)), metadata)
+    config: Config = {"seed": seed} if hidden is None else {"seed": seed, "hiddenSize": hidden}
+    metadata = ModelMetadata(f"S{seed}", model_type, seed, 1000, config)
+    return Model(model_type, f"S{seed}", heads, arrays_of(model_type, rng, len(heads), hidden), metadata)
 
 
 def network_arrays(rng: np.random.Generator, network: str, shape: Shape) -> Arrays:
@@ -35,7 +38,7 @@ def network_arrays(rng: np.random.Generator, network: str, shape: Shape) -> Arra
     return {each.name: (0.2 * rng.standard_normal(each.shape)).astype(np.float32) for each in blocks}
 
 
-def arrays_of(model_type: str, rng: np.random.Generator, heads: int) -> Arrays:
+def arrays_of(model_type: str, rng: np.random.Generator, heads: int, hidden: int | None) -> Arrays:
     linear = {
         "skip_weights": 0.05 * rng.standard_normal((FeatureSet.P, heads)),
         "skip_bias": 0.1 * rng.standard_normal(heads),
@@ -44,7 +47,8 @@ def arrays_of(model_type: str, rng: np.random.Generator, heads: int) -> Arrays:
     }
     scaling = {"input_mean": rng.standard_normal(FeatureSet.F), "input_scale": rng.random(FeatureSet.F)}
     if model_type in registry.NETWORKS:
-        shape = registry.NETWORKS[model_type].shape(1, heads)
+        own = registry.NETWORKS[model_type].shape(1, heads)
+        shape = own._replace(hidden=hidden or own.hidden)
         return linear | network_arrays(rng, model_type, shape) | scaling
     if model_type == "classic":
         return network_arrays(rng, "lstm", Shape(1, 1, 32, 1, 1, 20)) | {"scaler": np.array([0.8, 0.5])}
@@ -84,11 +88,12 @@ def type_of(row: int) -> str:
 
 @pytest.fixture(scope="module")
 def bank() -> Bank:
-    """A bank of all types, with and without models, of several numbers of heads."""
+    """A bank of all types, with and without models, of several numbers of heads and of hidden units."""
     bank = Bank()
     for row in np.random.default_rng(1).permutation(ROWS).tolist():
         if row % 23:
-            bank.install(row, model_of(type_of(row), row, HORIZONS[: 2 + (row % 11 > 0) * 2]))
+            heads, hidden = HORIZONS[: 2 + (row % 11 > 0) * 2], None if row % 7 else 8
+            bank.install(row, model_of(type_of(row), row, heads, hidden))
     return bank
 
 
@@ -248,7 +253,7 @@ def test_an_unknown_model_type_is_refused_with_those_there_are() -> None:
 
 @pytest.mark.parametrize("name", [*registry.NETWORKS, "har", "classic"])
 def test_room_for_more_models_keeps_those_that_are_there(name: str) -> None:
-    live: LiveModels = registry.model_type(name).live(4)
+    live: LiveModels = registry.model_type(name).live(model_of(name, 1))
     live.grow(2)
     live.put(1, model_of(name, 1))
     slot, view = np.array([1]), MARKET.take(np.array([1]))
@@ -260,9 +265,10 @@ def test_room_for_more_models_keeps_those_that_are_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", registry.NETWORKS)
 def test_absurd_inputs_overflow_nothing(name: str) -> None:
-    live = registry.model_type(name).live(4)
+    model = model_of(name, 0)
+    live = registry.model_type(name).live(model)
     live.grow(1)
-    live.put(0, model_of(name, 0))
+    live.put(0, model)
     view = MARKET.take(np.array([0]))
     view.window[:] *= 1e6
     assert np.isfinite(live.forecast(np.array([0]), view).log_scale).all()

@@ -45,7 +45,7 @@ def textbook(model: Model, window: Floats) -> Floats:
 
 def live_of(name: str, model: Model) -> LiveModels:
     """The model in the first slot of its type."""
-    live = registry.model_type(name).live(len(model.heads))
+    live = registry.model_type(name).live(model)
     live.grow(1)
     live.put(0, model)
     return live
