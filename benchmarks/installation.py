@@ -14,12 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.log_reader import LogReader, Span
+from stream_lstm.kafka.topics import CANDLES, FOR_EVER, MODEL_EVENTS, PREDICTIONS, TopicNames, specs
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.log_reader import LogReader, Span
-from stream_lstm.streaming.topics import CANDLES, FOR_EVER, MODEL_EVENTS, PREDICTIONS, TopicNames, specs
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 START_MS: Final = 1_420_070_400_000

@@ -19,9 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream_lstm.candles.moments import Moment
 from stream_lstm.demo.latency import Histogram
+from stream_lstm.kafka.tail import Tail
+from stream_lstm.kafka.topics import CANDLES, PREDICTIONS
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.tail import Tail
-from stream_lstm.streaming.topics import CANDLES, PREDICTIONS
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 _SERIES: Final = 8

@@ -20,12 +20,12 @@ from latency import ready
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
+from stream_lstm.kafka.batch_producer import key_hash
+from stream_lstm.kafka.tail import Tail
+from stream_lstm.kafka.topics import CANDLES, MODEL_EVENTS, PREDICTIONS
 from stream_lstm.settings.sections import Kafka
-from stream_lstm.streaming.batch_producer import key_hash
 from stream_lstm.streaming.ends import until
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.tail import Tail
-from stream_lstm.streaming.topics import CANDLES, MODEL_EVENTS, PREDICTIONS
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 _PARTITIONS: Final = 6

@@ -16,13 +16,13 @@ from typing import Final
 import report
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.topics import FOR_EVER, TopicSpec
 from stream_lstm.streaming.exactly_once import ExactlyOnce
 from stream_lstm.streaming.publisher import AtLeastOnce, Publisher
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.topics import FOR_EVER, TopicSpec
 
 PARTITIONS: Final = (1, 8, 64)
 TOPICS: Final = 500

@@ -133,9 +133,9 @@ def watch(
     json: Json = False,
 ) -> None:
     """Watch what is predicted: a live table, or with --json a line per prediction."""
+    from stream_lstm.kafka.topics import TopicNames
     from stream_lstm.settings.durations import seconds
     from stream_lstm.streaming.assembly import connection_of
-    from stream_lstm.streaming.topics import TopicNames
     from stream_lstm.streaming.watch import watch
 
     settings = _settings(config, set)
@@ -328,10 +328,10 @@ def topics_create(
     json: Json = False,
 ) -> None:
     """Make the topics that are missing; those that exist are left as they are."""
-    from stream_lstm.streaming import topic_admin
+    from stream_lstm.kafka import topic_admin
+    from stream_lstm.kafka.connection import Deadline
+    from stream_lstm.kafka.topics import DAY_MS, FOR_EVER, TopicNames, retention_for, specs
     from stream_lstm.streaming.assembly import connection_of
-    from stream_lstm.streaming.connection import Deadline
-    from stream_lstm.streaming.topics import DAY_MS, FOR_EVER, TopicNames, retention_for, specs
 
     if history is not None:
         retention_days = retention_for(history, _step_ms(interval)) // DAY_MS

@@ -28,7 +28,7 @@ def acls(
     json: Json = False,
 ) -> None:
     """What must be allowed in Kafka with these settings, as commands of kafka-acls.sh. Asks no Kafka."""
-    from stream_lstm.streaming.acls import PROGRAMS
+    from stream_lstm.kafka.acls import PROGRAMS
     from stream_lstm.streaming.assembly import installation_of
 
     settings = settings_of(config, set)

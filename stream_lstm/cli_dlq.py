@@ -17,8 +17,8 @@ from stream_lstm.settings.durations import seconds
 from stream_lstm.settings.inputs import is_input
 
 if TYPE_CHECKING:  # a Kafka client takes a while to import, and most commands need none
-    from stream_lstm.streaming.dead_letter_selection import Selection
-    from stream_lstm.streaming.topics import TopicNames
+    from stream_lstm.dead_letters.selection import Selection
+    from stream_lstm.kafka.topics import TopicNames
 
 dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters: candles that could not be used.")
 
@@ -53,9 +53,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Count the dead letters by reason, and show the newest of each. Changes nothing."""
+    from stream_lstm.dead_letters.overview import overview
+    from stream_lstm.kafka.topics import DEAD_LETTERS, TopicNames
     from stream_lstm.streaming.assembly import connection_of
-    from stream_lstm.streaming.dead_letter_overview import overview
-    from stream_lstm.streaming.topics import DEAD_LETTERS, TopicNames
     from stream_lstm.terminal import dead_letters, tables
     from stream_lstm.terminal.progress import counting
 
@@ -88,10 +88,10 @@ def replay(
     json: Json = False,
 ) -> None:
     """Write dead letters into their inputs again, each record once, however often this is called."""
-    from stream_lstm.streaming import dead_letter_replay
+    from stream_lstm.dead_letters import replay as dead_letter_replay
+    from stream_lstm.dead_letters.plan import Wanted
+    from stream_lstm.kafka.topics import DEAD_LETTERS, TopicNames
     from stream_lstm.streaming.assembly import connection_of
-    from stream_lstm.streaming.dead_letter_plan import Wanted
-    from stream_lstm.streaming.topics import DEAD_LETTERS, TopicNames
     from stream_lstm.terminal import dead_letters, tables
     from stream_lstm.terminal.progress import counting
 
@@ -129,7 +129,7 @@ def _selection(
     offset: str | None = None,
 ) -> "Selection":
     from stream_lstm.candles.reasons import known
-    from stream_lstm.streaming.dead_letter_selection import Selection
+    from stream_lstm.dead_letters.selection import Selection
 
     for reason in reasons or ():
         if reason not in known():

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 from pydantic import SecretStr
 
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka, HeldPort
 from stream_lstm.settings.security import Security
-from stream_lstm.streaming.connection import KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka, HeldPort
 from tests.certificates import Authority, Files
 from tests.conftest import embedded_kafka
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stream_lstm.client import KafkaConnection
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.topic_admin import retention_ms
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.topic_admin import retention_ms
 from tests.client.scripted import DESCRIPTION, Installation, Worker, by_command, refusal
 
 pytestmark = pytest.mark.kafka

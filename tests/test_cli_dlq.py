@@ -10,10 +10,10 @@ from typer.testing import CliRunner, Result
 from stream_lstm.cli import app
 from stream_lstm.cli_dlq import _is_input, _moment, _offsets
 from stream_lstm.errors import SettingsError
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.topics import TopicNames
 from stream_lstm.settings import load
-from stream_lstm.streaming.connection import KafkaConnection
-from stream_lstm.streaming.topics import TopicNames
-from tests.streaming.letter_scene import LetterScene
+from tests.dead_letters.letter_scene import LetterScene
 
 Call = Callable[..., Awaitable[Result]]
 

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "stream_lstm"
 PURE = {"candles", "features", "models", "forecasting", "evaluation"}
 KAFKA_CLIENTS = {"aiokafka", "kafka", "confluent_kafka"}
+SPEAK_KAFKA = {"kafka", "dead_letters", "streaming", "client"}
 STORE_CLIENTS = {"obstore"}
 EXCHANGE_CLIENTS = {"ccxt"}
 IMPURE_LIBRARIES = {"asyncio", "time", "aiokafka", "obstore", "socket", "threading", "multiprocessing"}
@@ -54,7 +55,13 @@ def test_a_room_imports_only_what_it_may(module: str) -> None:
     if room(module) == "terminal":
         assert rooms <= {"contracts"}, f"{module} draws what it is given and imports {rooms}"
     if outside & KAFKA_CLIENTS:
-        assert room(module) in {"streaming", "client"}, f"{module} imports a Kafka client"
+        assert room(module) in SPEAK_KAFKA, f"{module} imports a Kafka client"
+    if room(module) == "kafka":
+        assert not rooms & (PURE | {"streaming"}), f"{module} imports {rooms}: it knows nothing of candles"
+    if room(module) == "dead_letters":
+        assert "streaming" not in rooms, f"{module} imports the worker"
+    if room(module) == "training":
+        assert not rooms & {"kafka", "streaming"}, f"{module} imports {rooms}: a training knows no stream"
     if outside & STORE_CLIENTS:
         assert room(module) == "registry", f"{module} imports an object-store client"
     if outside & EXCHANGE_CLIENTS:

@@ -1,4 +1,4 @@
-"""The README's commands are commands that there are."""
+"""What README and docs show is what there is."""
 
 import doctest
 import gzip
@@ -11,17 +11,14 @@ import typer
 
 from stream_lstm.candles.synthetic import market
 from stream_lstm.cli import app
+from tests.pages import ROOT, Shown, inline_commands, shown_commands, shown_lines
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-LINES = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
-COMMANDS = [line for line in LINES if "stream-lstm " in line and not line.startswith(("git", "make"))]
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_of_the_readme_is_there_with_its_options(line: str) -> None:
-    words = shlex.split(line, comments=True)
+@pytest.mark.parametrize("shown", [*shown_commands(), *inline_commands()], ids=str)
+def test_a_command_that_is_shown_is_there_with_its_options(shown: Shown) -> None:
+    words = shlex.split(shown.line.partition(" > ")[0], comments=True)
     words = words[words.index("stream-lstm") + 1 :]
     command = typer.main.get_command(app)
     while hasattr(command, "commands"):
@@ -44,8 +41,8 @@ def test_what_the_readme_shows_in_python_is_what_python_says(
     assert result.failed == 0
 
 
-def test_the_make_targets_of_the_readme_exist() -> None:
-    wanted = {target for line in LINES for target in re.findall(r"\bmake ([a-z-]+)", line)}
+def test_the_make_targets_that_are_shown_exist() -> None:
+    wanted = {target for _, line in shown_lines() for target in re.findall(r"\bmake ([a-z-]+)", line)}
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert wanted
     assert wanted <= set(targets)

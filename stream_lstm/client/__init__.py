@@ -9,8 +9,8 @@ from stream_lstm.contracts.command import Command
 from stream_lstm.contracts.prediction import Prediction
 from stream_lstm.contracts.reply import Reply
 from stream_lstm.errors import BrokerError, CommandFailed, NoAnswer
+from stream_lstm.kafka.connection import KafkaConnection
 from stream_lstm.settings.security import Security
-from stream_lstm.streaming.connection import KafkaConnection
 
 __all__ = [
     "BrokerError",

@@ -23,8 +23,8 @@ from stream_lstm.contracts.reply import (
 )
 from stream_lstm.contracts.wire import Message
 from stream_lstm.errors import CommandError, CommandFailed
-from stream_lstm.streaming.connection import KafkaConnection
-from stream_lstm.streaming.topics import TopicNames
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.topics import TopicNames
 
 M = TypeVar("M", bound=Message)
 

@@ -12,11 +12,11 @@ from stream_lstm.client.answers import Answers
 from stream_lstm.contracts.command import Command
 from stream_lstm.contracts.reply import Reply
 from stream_lstm.errors import BrokerError, NoAnswer, PartitionLost, TopicMissing
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.tail import Tail
-from stream_lstm.streaming.topics import CONTROL, MODEL_EVENTS, TopicNames
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.tail import Tail
+from stream_lstm.kafka.topics import CONTROL, MODEL_EVENTS, TopicNames
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
 from stream_lstm.contracts.prediction import Prediction
-from stream_lstm.streaming.connection import KafkaConnection
-from stream_lstm.streaming.tail import Batch, Begin, Last, Tail
-from stream_lstm.streaming.topics import PREDICTIONS, TopicNames
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.tail import Batch, Begin, Last, Tail
+from stream_lstm.kafka.topics import PREDICTIONS, TopicNames
 
 log = logging.getLogger(__name__)
 

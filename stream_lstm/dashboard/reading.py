@@ -11,12 +11,12 @@ from stream_lstm.dashboard.store import Store
 from stream_lstm.dashboard.views import Views
 from stream_lstm.dashboard.words import DOWN_SECONDS
 from stream_lstm.errors import StreamLstmError, TopicMissing
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.tail import Last, Tail
+from stream_lstm.kafka.topics import TopicNames
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import is_input, pin_of
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.tail import Last, Tail
-from stream_lstm.streaming.topics import TopicNames
 
 log = logging.getLogger(__name__)
 

@@ -18,15 +18,15 @@ from stream_lstm.exchange.venue import Venue
 from stream_lstm.feeding.bootstrap import Target, from_exchange
 from stream_lstm.feeding.choices import input_topic, manner_of
 from stream_lstm.feeding.feed import Feed
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.kafka_jars import find_kafka
+from stream_lstm.kafka.topics import DAY_MS, FOR_EVER, TopicNames, specs
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
 from stream_lstm.settings.tree import DEFAULT
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.ends import Stopped, abandonable, signals, told, unless, until, watching
-from stream_lstm.streaming.kafka_jars import find_kafka
-from stream_lstm.streaming.topics import DAY_MS, FOR_EVER, TopicNames, specs
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 _PARTITIONS: Final = 3

@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.status import Status
 
 from stream_lstm.demo.stage import Summary
-from stream_lstm.streaming.records import Header
+from stream_lstm.kafka.records import Header
 from stream_lstm.terminal.board import Board
 from stream_lstm.terminal.live_table import Latency, LiveTable
 

@@ -14,13 +14,13 @@ from stream_lstm.demo.latency import scrape
 from stream_lstm.demo.market import Market
 from stream_lstm.demo.stage import START_SECONDS, Stage, Summary, Viewer
 from stream_lstm.errors import SettingsError
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.kafka_jars import find_kafka
+from stream_lstm.kafka.topics import CANDLES, FOR_EVER, TopicNames, specs
 from stream_lstm.streaming.ends import Stopped, abandonable, signals, told, unless, until, watching
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.kafka_jars import find_kafka
-from stream_lstm.streaming.topics import CANDLES, FOR_EVER, TopicNames, specs
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 _PARTITIONS: Final = 3

@@ -12,11 +12,11 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.demo.latency import Histogram, scrape
 from stream_lstm.demo.tally import Tally
 from stream_lstm.errors import StreamLstmError
-from stream_lstm.streaming.connection import KafkaConnection
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.records import Header
+from stream_lstm.kafka.tail import Tail
+from stream_lstm.kafka.topics import TopicNames
 from stream_lstm.streaming.ends import until
-from stream_lstm.streaming.records import Header
-from stream_lstm.streaming.tail import Tail
-from stream_lstm.streaming.topics import TopicNames
 from stream_lstm.streaming.worker_process import WorkerProcess
 
 START_SECONDS: Final = 60.0

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from stream_lstm.candles.series import SeriesKey
-from stream_lstm.streaming.topics import DEAD_LETTERS, MODEL_EVENTS, PREDICTIONS, SCORES
+from stream_lstm.kafka.topics import DEAD_LETTERS, MODEL_EVENTS, PREDICTIONS, SCORES
 
 Body = Mapping[str, Any]
 

@@ -19,10 +19,10 @@ from stream_lstm.candles.series import Closed, SeriesKey
 from stream_lstm.exchange.markets import Listing
 from stream_lstm.exchange.venue import Venue
 from stream_lstm.feeding.holdings import Holding, held_since
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.topics import retention_warning
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.topics import retention_warning
 
 _ANSWER_SECONDS: Final = 30.0
 _AT_ONCE: Final = 200_000

@@ -7,8 +7,8 @@ from typing import Final
 from stream_lstm.candles.closing import FLAG_EARLY_MS
 from stream_lstm.candles.decode import Pin, decode
 from stream_lstm.candles.series import Closed, SeriesKey
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.log_reader import LogReader, Span
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader, Span
 
 _READ_SECONDS: Final = 600.0
 _STEPS_BACK: Final = (64, 4_096)

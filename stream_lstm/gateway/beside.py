@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.kafka.bound_process import BoundProcess
 
 log = logging.getLogger(__name__)
 

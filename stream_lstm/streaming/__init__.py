@@ -1,1 +1,1 @@
-"""Kafka: the worker and its parts. Only this room and `client` import a Kafka client."""
+"""The worker: from input partitions to predictions, scores and events, with nothing lost."""

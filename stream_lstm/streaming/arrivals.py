@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from stream_lstm.errors import PartitionLost
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.kafka.records import Record, TopicPartition
 from stream_lstm.models.model import Model
 from stream_lstm.streaming.changes import TRAINED
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.facts import Fact
-from stream_lstm.streaming.partition import Partition, TopicPartition
+from stream_lstm.streaming.partition import Partition
 from stream_lstm.streaming.publisher import Publisher
-from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.trainer import DROPPED, TOO_YOUNG, Trained
+from stream_lstm.training.trainer import DROPPED, TOO_YOUNG, Trained
 
 log = logging.getLogger(__name__)
 

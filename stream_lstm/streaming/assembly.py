@@ -8,8 +8,15 @@ from uuid import uuid4
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.checkpoints.store import CheckpointStore
+from stream_lstm.dead_letters.letter import DeadLetters
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
+from stream_lstm.kafka.acls import Installation
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.group import GroupConsumer
+from stream_lstm.kafka.membership import GroupConfig
+from stream_lstm.kafka.records import TopicPartition
+from stream_lstm.kafka.topics import MODEL_EVENTS, TopicNames, subscription
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.observability.progress import Progress
 from stream_lstm.registry.catalog import Catalog
@@ -18,11 +25,9 @@ from stream_lstm.registry.models import ModelStore
 from stream_lstm.registry.objects import Objects
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
-from stream_lstm.streaming.acls import Installation
 from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.claiming import Claiming
-from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.control.answers import Answers
 from stream_lstm.streaming.control.commands import Commands
 from stream_lstm.streaming.control.deletions import Deletions
@@ -33,22 +38,18 @@ from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.control.steering import Steering
 from stream_lstm.streaming.control.take_over import TakeOver
-from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.exactly_once import ExactlyOnce
-from stream_lstm.streaming.group import GroupConsumer
 from stream_lstm.streaming.lookout import Lookout
-from stream_lstm.streaming.membership import GroupConfig
-from stream_lstm.streaming.partition import Partition, TopicPartition
+from stream_lstm.streaming.partition import Partition
 from stream_lstm.streaming.publisher import AtLeastOnce, Publisher
 from stream_lstm.streaming.restore import RestoreConfig, Restorer
 from stream_lstm.streaming.saved_state import SavedStates
 from stream_lstm.streaming.staleness import Staleness
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.topics import MODEL_EVENTS, TopicNames, subscription
-from stream_lstm.streaming.trainer import Trainer, TrainerConfig
 from stream_lstm.streaming.worker import Worker
+from stream_lstm.training.trainer import Trainer, TrainerConfig
 
 ASSIGNOR: Final = "sticky"
 _FOR_THE_LOOP: Final = 0.6

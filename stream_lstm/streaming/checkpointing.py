@@ -13,8 +13,9 @@ from stream_lstm.checkpoints.store import CheckpointStore, Saved
 from stream_lstm.errors import StoreError
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.partition_state import fingerprint
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.streaming.ends import abandonable
-from stream_lstm.streaming.partition import Partition, TopicPartition
+from stream_lstm.streaming.partition import Partition
 from stream_lstm.streaming.publisher import Publisher
 from stream_lstm.streaming.telemetry import Telemetry
 

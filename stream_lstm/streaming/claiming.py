@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import StoreError
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.registry.claims import Claims
 from stream_lstm.streaming.ends import abandonable
-from stream_lstm.streaming.partition import Partition, TopicPartition
+from stream_lstm.streaming.partition import Partition
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.contracts.reply import PAGE, REJECTED, REPLY
 from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.outputs import Event, Outputs, Prediction, Score
+from stream_lstm.kafka.records import CloudEvents, Header, Record
+from stream_lstm.kafka.topics import MODEL_EVENTS, PREDICTIONS, SCORES
 from stream_lstm.streaming import facts
 from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.partition import Cause
-from stream_lstm.streaming.records import CloudEvents, Header, Record
-from stream_lstm.streaming.topics import MODEL_EVENTS, PREDICTIONS, SCORES
 
 STATE_HEADER: Final = "stream-lstm.state"
 """CRC-32 of a prediction's state, 8 hexadecimal digits."""

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from stream_lstm.errors import BrokerError, PartitionLost
-from stream_lstm.streaming.batch_producer import BatchProducer, Transactions
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.loose import Loose
-from stream_lstm.streaming.publisher import Offsets, Said, TopicPartition, named
-from stream_lstm.streaming.records import Record
+from stream_lstm.kafka.batch_producer import BatchProducer, Transactions
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.loose import Loose
+from stream_lstm.kafka.records import Record, TopicPartition
+from stream_lstm.streaming.publisher import Offsets, Said, named
 
 log = logging.getLogger(__name__)
 

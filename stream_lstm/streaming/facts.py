@@ -14,8 +14,8 @@ import orjson
 from aiokafka import TopicPartition
 
 from stream_lstm.candles.series import SeriesKey
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.log_reader import LogReader, Span
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader, Span
 
 log = logging.getLogger(__name__)
 

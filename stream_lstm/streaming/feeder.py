@@ -15,10 +15,10 @@ from stream_lstm.candles.encode import canonical
 from stream_lstm.candles.moments import Moment
 from stream_lstm.candles.series import Closed, Update
 from stream_lstm.errors import BrokerError, PartitionLost
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.topics import CANDLES
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.topics import CANDLES
 
 _BATCH: Final = 2_000
 """Candles per batch at most, but for a moment of more series: half a megabyte."""

@@ -10,15 +10,15 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from stream_lstm.forecasting.engine import Engine
+from stream_lstm.kafka.group import GroupConsumer
+from stream_lstm.kafka.records import TopicPartition as Place
 from stream_lstm.observability.progress import Progress
 from stream_lstm.streaming.encoding import Encoder
-from stream_lstm.streaming.group import GroupConsumer
 from stream_lstm.streaming.partition import Partition
-from stream_lstm.streaming.partition import TopicPartition as Place
 from stream_lstm.streaming.publisher import Publisher
 from stream_lstm.streaming.staleness import Staleness
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.trainer import Trainer
+from stream_lstm.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 

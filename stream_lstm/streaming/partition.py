@@ -9,7 +9,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from stream_lstm.candles import reasons
 from stream_lstm.candles.closing import Closing
@@ -20,23 +20,11 @@ from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import BadCandle
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.kafka.records import KafkaRecord, TopicPartition
 from stream_lstm.models.model import Model
 from stream_lstm.streaming.changes import Change, Position, apply
 
-TopicPartition = tuple[str, int]
-
-
 NO_RECORD: Final = (-1, 0)
-
-
-class KafkaRecord(Protocol):
-    """What is read of a record."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 class Cause(NamedTuple):

@@ -9,12 +9,11 @@ from itertools import chain
 from typing import Protocol
 
 from stream_lstm.errors import BrokerError, PartitionLost
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.loose import Loose
-from stream_lstm.streaming.records import Record
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.loose import Loose
+from stream_lstm.kafka.records import Record, TopicPartition
 
-TopicPartition = tuple[str, int]
 Said = tuple[Sequence[Record], int]
 """What one partition says, and its next offset after that."""
 

@@ -13,11 +13,11 @@ from stream_lstm.candles import moments
 from stream_lstm.candles.files import CandleFile, read_csv
 from stream_lstm.candles.moments import Moment
 from stream_lstm.errors import SettingsError
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader, Span
+from stream_lstm.kafka.topics import retention_warning
 from stream_lstm.streaming.feeder import Feeder, Progress
-from stream_lstm.streaming.log_reader import LogReader, Span
-from stream_lstm.streaming.topics import retention_warning
 
 BEGINNING_MS: Final = 315_532_800_000
 """1980: the first synthetic candle. 46 years of hours are half a day of play at ten a second, in the past."""

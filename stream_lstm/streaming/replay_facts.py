@@ -8,12 +8,12 @@ from math import inf
 from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.registry.models import path_of
 from stream_lstm.streaming.changes import DELETED, KINDS, PAUSED, RESUMED, RETRAIN, TRAINED, Position
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact, FactLog, by_partition
-from stream_lstm.streaming.log_reader import LogReader
-from stream_lstm.streaming.partition import TopicPartition
 
 _LONG_AGO_SECONDS: Final = 600.0
 

@@ -21,16 +21,16 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import ModelDamaged, ModelError, ModelMismatch, StoreError, StreamLstmError
 from stream_lstm.forecasting.partition_state import model_ids
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.models.files import from_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.streaming.changes import DELETED, TRAINED, Change, Position
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.ends import abandonable
 from stream_lstm.streaming.facts import Fact
-from stream_lstm.streaming.log_reader import LogReader
-from stream_lstm.streaming.partition import TopicPartition
 from stream_lstm.streaming.replay_facts import ReplayFacts, models_of, needed
 from stream_lstm.streaming.rewind import Start, find_start
 from stream_lstm.streaming.saved_state import Found, SavedStates

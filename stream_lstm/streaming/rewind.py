@@ -5,7 +5,7 @@ from typing import Final, Literal, NamedTuple
 
 from aiokafka import ConsumerRecord
 
-from stream_lstm.streaming.log_reader import LogReader, Place, Span
+from stream_lstm.kafka.log_reader import LogReader, Place, Span
 
 _SAMPLE: Final = 2_000
 """Records before the start that are looked at for their intervals."""

@@ -8,8 +8,8 @@ from functools import partial
 from stream_lstm.checkpoints.codec import Checkpoint, Origin
 from stream_lstm.checkpoints.store import CheckpointStore
 from stream_lstm.errors import CheckpointUnusable
+from stream_lstm.kafka.log_reader import LogReader, Place, Span
 from stream_lstm.streaming.ends import abandonable
-from stream_lstm.streaming.log_reader import LogReader, Place, Span
 
 log = logging.getLogger(__name__)
 

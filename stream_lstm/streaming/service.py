@@ -14,6 +14,9 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 
 from stream_lstm.errors import SettingsError
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.topics import TopicNames
 from stream_lstm.observability.logging import announce
 from stream_lstm.observability.metrics import Metrics, build_info
 from stream_lstm.observability.progress import Progress
@@ -21,10 +24,7 @@ from stream_lstm.observability.server import HealthServer
 from stream_lstm.observability.watchdog import Watchdog
 from stream_lstm.settings import Settings, describe
 from stream_lstm.settings.tree import DEFAULT
-from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.assembly import assemble, connection_of
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.topics import TopicNames
 from stream_lstm.streaming.worker import Worker
 
 log = logging.getLogger(__name__)

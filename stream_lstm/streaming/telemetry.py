@@ -14,10 +14,11 @@ from stream_lstm.forecasting.horizons import Horizon
 from stream_lstm.forecasting.outputs import Outputs
 from stream_lstm.forecasting.series import Series
 from stream_lstm.forecasting.track_record import Record
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.observability.metrics import Metrics
-from stream_lstm.streaming.partition import Cause, Taken, TopicPartition
+from stream_lstm.streaming.partition import Cause, Taken
 from stream_lstm.streaming.series_telemetry import SeriesTelemetry, age_seconds
-from stream_lstm.streaming.trainer import Trained, Trainer
+from stream_lstm.training.trainer import Trained, Trainer
 
 _REASONS: Final = reasons.known()
 _OUTCOMES: Final = {"new": "closed", "pending": "open"}

@@ -16,9 +16,9 @@ from aiokafka import ConsumerRecord
 from rich.console import Console
 from rich.live import Live
 
-from stream_lstm.streaming.connection import KafkaConnection
-from stream_lstm.streaming.tail import Begin, Tail
-from stream_lstm.streaming.topics import DEAD_LETTERS, PREDICTIONS, TopicNames
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.tail import Begin, Tail
+from stream_lstm.kafka.topics import DEAD_LETTERS, PREDICTIONS, TopicNames
 from stream_lstm.terminal.board import Board
 from stream_lstm.terminal.live_table import LiveTable
 

@@ -15,26 +15,26 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stream_lstm.candles.formats import Pin
+from stream_lstm.dead_letters.letter import DeadLetters
 from stream_lstm.errors import BrokerError, PartitionLost
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.kafka.group import Fetched, GroupConsumer
+from stream_lstm.kafka.rebalance import Assigned, Change, Revoked
+from stream_lstm.kafka.records import Record, TopicPartition
 from stream_lstm.observability.progress import Progress
 from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.claiming import Claiming
 from stream_lstm.streaming.control.commands import Commands
-from stream_lstm.streaming.deadletters import DeadLetters
 from stream_lstm.streaming.encoding import Encoder
-from stream_lstm.streaming.group import Fetched, GroupConsumer
 from stream_lstm.streaming.lookout import Lookout
 from stream_lstm.streaming.pace import Pace
-from stream_lstm.streaming.partition import Partition, Taken, TopicPartition
+from stream_lstm.streaming.partition import Partition, Taken
 from stream_lstm.streaming.publisher import Publisher, Said
-from stream_lstm.streaming.rebalance import Assigned, Change, Revoked
-from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.restore import Loaded, Restorer
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.trainer import Trainer
+from stream_lstm.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 

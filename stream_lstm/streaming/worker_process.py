@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stream_lstm.errors import StreamLstmError
-from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.kafka.bound_process import BoundProcess
 from stream_lstm.streaming.ends import until
 
 _ADDRESS: Final = re.compile(r"health and metrics on (http://\S+)")

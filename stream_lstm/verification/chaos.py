@@ -17,17 +17,17 @@ import orjson
 from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
 from stream_lstm.errors import SettingsError, StreamLstmError
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.bound_process import BoundProcess
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.group_offsets import committed
+from stream_lstm.kafka.log_reader import LogReader
+from stream_lstm.kafka.topics import FOR_EVER, TopicNames, specs
 from stream_lstm.settings import load
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.bound_process import BoundProcess
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
 from stream_lstm.streaming.ends import signals, told, unless, until, watching
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.group_offsets import committed
-from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.replay import BEGINNING_MS
-from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
 from stream_lstm.verification.fleet import Fleet
 from stream_lstm.verification.plan import Action, Chaos, plan
 

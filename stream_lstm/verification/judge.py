@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from stream_lstm.errors import StreamLstmError
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.group_offsets import committed
+from stream_lstm.kafka.log_reader import LogReader, Span
+from stream_lstm.kafka.records import KafkaRecord, TopicPartition
+from stream_lstm.kafka.topics import MODEL_EVENTS, TopicNames
 from stream_lstm.models.files import from_safetensors
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.settings import Settings
 from stream_lstm.settings.inputs import pin_of
-from stream_lstm.streaming import topic_admin
 from stream_lstm.streaming.assembly import connection_of
 from stream_lstm.streaming.changes import KINDS, TRAINED, Change, Position
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact, by_partition, read_facts
-from stream_lstm.streaming.group_offsets import committed
-from stream_lstm.streaming.log_reader import LogReader, Span
-from stream_lstm.streaming.partition import KafkaRecord, TopicPartition
-from stream_lstm.streaming.topics import MODEL_EVENTS, TopicNames
 from stream_lstm.verification.compare import Comparison, Difference, Place, Verdict
 from stream_lstm.verification.messages import COMPARED, Message, difference, message_of
 from stream_lstm.verification.oracle import Oracle

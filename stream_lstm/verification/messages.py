@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from stream_lstm.errors import StreamLstmError
+from stream_lstm.kafka.records import Header
+from stream_lstm.kafka.topics import MODEL_EVENTS, PREDICTIONS, SCORES
 from stream_lstm.streaming.encoding import STATE_HEADER
-from stream_lstm.streaming.records import Header
-from stream_lstm.streaming.topics import MODEL_EVENTS, PREDICTIONS, SCORES
 
 COMPARED: Final = (MODEL_EVENTS, SCORES, PREDICTIONS)
 """Logical names of the topics whose messages rest on candles, in the order in which they are read."""

@@ -8,6 +8,7 @@ from stream_lstm.errors import TrainingFailed
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.kafka.records import KafkaRecord, Record, TopicPartition
 from stream_lstm.models.files import from_safetensors, to_safetensors
 from stream_lstm.models.model import Model
 from stream_lstm.models.registry import fit_each
@@ -15,8 +16,7 @@ from stream_lstm.registry.models import path_of
 from stream_lstm.streaming.changes import TRAINED, Change
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.facts import Fact
-from stream_lstm.streaming.partition import KafkaRecord, Partition, TopicPartition
-from stream_lstm.streaming.records import Record
+from stream_lstm.streaming.partition import Partition
 
 _TURN = 64
 """Candles per step of the engine: how many changes no message."""

@@ -10,14 +10,14 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from stream_lstm.candles.moments import Moment
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.bound_process import BoundProcess
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.bound_process import BoundProcess
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.topics import FOR_EVER, TopicNames, specs
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.log_reader import LogReader
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
 from tests.acceptance.rights import Rights, rights
 from tests.secured import Secured, secured_kafka
 

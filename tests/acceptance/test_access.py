@@ -6,14 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from stream_lstm.client import KafkaConnection, ModelAdmin, PredictionStream
-from stream_lstm.streaming import acls, dead_letter_replay, topic_admin
-from stream_lstm.streaming.acls import Acl, Installation
-from stream_lstm.streaming.bound_process import BoundProcess
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.dead_letter_overview import overview
-from stream_lstm.streaming.dead_letter_plan import Wanted
-from stream_lstm.streaming.dead_letter_selection import Selection
-from stream_lstm.streaming.topics import DEAD_LETTERS, TopicNames, specs
+from stream_lstm.dead_letters import replay as dead_letter_replay
+from stream_lstm.dead_letters.overview import overview
+from stream_lstm.dead_letters.plan import Wanted
+from stream_lstm.dead_letters.selection import Selection
+from stream_lstm.kafka import acls, topic_admin
+from stream_lstm.kafka.acls import Acl, Installation
+from stream_lstm.kafka.bound_process import BoundProcess
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.topics import DEAD_LETTERS, TopicNames, specs
 from tests.acceptance.conftest import Application
 from tests.acceptance.rights import Rights
 from tests.acceptance.test_trouble import SETTINGS, a_market, assert_each_prediction_is_there, some_said

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from stream_lstm.errors import BrokerError
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.embedded import EmbeddedKafka
-from stream_lstm.streaming.group import GroupConsumer
-from stream_lstm.streaming.membership import GroupConfig
-from stream_lstm.streaming.rebalance import Assigned
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.group import GroupConsumer
+from stream_lstm.kafka.membership import GroupConfig
+from stream_lstm.kafka.rebalance import Assigned
 from tests.acceptance.conftest import Application, installed
 from tests.acceptance.rights import AUTHORISING, Operation, Resource, Rights, rights
 from tests.acceptance.test_trouble import (

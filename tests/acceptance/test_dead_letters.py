@@ -11,7 +11,7 @@ import pytest
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.encode import canonical
-from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.kafka.bound_process import BoundProcess
 from tests.acceptance.test_producers import okx
 
 pytestmark = pytest.mark.kafka

@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from stream_lstm.candles import moments
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.group_offsets import committed
+from stream_lstm.kafka.log_reader import LogReader
 from stream_lstm.settings import load
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.group_offsets import committed
-from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.verification.judge import Extent, judge
 from tests.acceptance.conftest import Application, installed
 from tests.acceptance.test_restart import SESSION

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from stream_lstm.candles import moments
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.log_reader import LogReader
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.log_reader import LogReader
 
 pytestmark = pytest.mark.kafka
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stream_lstm.streaming import acls
-from stream_lstm.streaming.acls import Installation
-from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.kafka import acls
+from stream_lstm.kafka.acls import Installation
+from stream_lstm.kafka.bound_process import BoundProcess
 from tests.acceptance.conftest import Application
 from tests.acceptance.rights import Rights
 from tests.acceptance.test_trouble import SETTINGS, a_market, assert_each_prediction_is_there

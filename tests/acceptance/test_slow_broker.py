@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from stream_lstm.streaming.embedded import EmbeddedKafka, HeldPort
+from stream_lstm.kafka.embedded import EmbeddedKafka, HeldPort
 from tests.acceptance.conftest import Application, installed
 from tests.acceptance.slow_link import SlowLink
 from tests.acceptance.test_trouble import WARM_UP, a_market, assert_each_prediction_is_there, some_said

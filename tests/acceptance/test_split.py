@@ -10,11 +10,11 @@ import pytest
 from stream_lstm.candles import moments
 from stream_lstm.candles.encode import canonical
 from stream_lstm.client import ModelAdmin
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.records import Record
 from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.objects import Objects
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.records import Record
 from tests.acceptance.conftest import Application
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from stream_lstm.candles import moments
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka.embedded import EmbeddedKafka
 from tests.acceptance.conftest import Application, installed
 from tests.acceptance.test_restart import SESSION
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
-from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.kafka.bound_process import BoundProcess
 from tests.acceptance.conftest import Application
 
 HOUR = 3_600_000

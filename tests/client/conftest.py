@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stream_lstm.streaming.connection import KafkaConnection
+from stream_lstm.kafka.connection import KafkaConnection
 from tests.client.scripted import Installation, Worker
 
 

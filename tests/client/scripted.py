@@ -11,12 +11,12 @@ import orjson
 from stream_lstm.contracts.command import Command, parse
 from stream_lstm.contracts.reply import REPLY
 from stream_lstm.contracts.wire import length_ms
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.tail import Tail
-from stream_lstm.streaming.topics import CONTROL, MODEL_EVENTS, PREDICTIONS, TopicNames, specs
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.tail import Tail
+from stream_lstm.kafka.topics import CONTROL, MODEL_EVENTS, PREDICTIONS, TopicNames, specs
 
 HOUR = 3_600_000
 AS_OF = 1_728_125_999_999

@@ -16,7 +16,7 @@ from stream_lstm.client import (
     NoAnswer,
 )
 from stream_lstm.errors import CommandError, TopicMissing
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka.embedded import EmbeddedKafka
 from tests.client.scripted import ANSWERS, Installation, Worker, by_command, model, refusal, reply
 
 pytestmark = pytest.mark.kafka

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream_lstm.client import BrokerError, KafkaConnection, Prediction, PredictionStream
 from stream_lstm.errors import TopicMissing
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka.embedded import EmbeddedKafka
 from tests.client.scripted import AS_OF, HOUR, Installation, prediction
 
 pytestmark = pytest.mark.kafka

@@ -17,14 +17,14 @@ from stream_lstm.contracts.channels import CHANNELS
 from stream_lstm.contracts.command import COMMANDS, Command
 from stream_lstm.contracts.examples import EXAMPLES
 from stream_lstm.contracts.schemas import schemas
+from stream_lstm.dead_letters.letter import DeadLetters
 from stream_lstm.errors import BadCandle, CommandRefused
 from stream_lstm.forecasting.outputs import Event, Outputs, Prediction, Score
-from stream_lstm.streaming import topics
-from stream_lstm.streaming.deadletters import DeadLetters
+from stream_lstm.kafka import topics
+from stream_lstm.kafka.records import Record
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.facts import Fact
 from stream_lstm.streaming.partition import Cause
-from stream_lstm.streaming.records import Record
 
 HERE = Path(__file__).parent
 FILE = HERE.parent.parent / "docs" / "asyncapi.json"

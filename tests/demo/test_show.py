@@ -12,7 +12,7 @@ import pytest
 
 from stream_lstm.demo.show import Wanted
 from stream_lstm.errors import EmbeddedKafkaError, SettingsError
-from stream_lstm.streaming.kafka_jars import find_kafka
+from stream_lstm.kafka.kafka_jars import find_kafka
 from tests.demo.test_market import write
 
 _PROGRAM = """

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from stream_lstm.streaming.bound_process import BoundProcess
+from stream_lstm.kafka.bound_process import BoundProcess
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0

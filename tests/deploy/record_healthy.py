@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka.embedded import EmbeddedKafka
 from tests.deploy.live_scene import ROOT, Prometheus, Service
 
 STEP_SECONDS = 30

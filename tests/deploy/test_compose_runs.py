@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from stream_lstm.streaming.bound_process import BoundProcess
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka.bound_process import BoundProcess
+from stream_lstm.kafka.embedded import EmbeddedKafka
 from tests.deploy.live_scene import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

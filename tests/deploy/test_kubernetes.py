@@ -13,10 +13,10 @@ import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
+from stream_lstm.kafka.acls import PROGRAMS, Installation
+from stream_lstm.kafka.topics import TopicNames, specs
 from stream_lstm.settings import load
 from stream_lstm.settings.sections import Worker
-from stream_lstm.streaming.acls import PROGRAMS, Installation
-from stream_lstm.streaming.topics import TopicNames, specs
 from tests.deploy import chart
 from tests.deploy.chart import CASES, CHART, KUBERNETES
 

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream_lstm.candles.moments import symbols
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka.embedded import EmbeddedKafka
 from tests.deploy.live_scene import Prometheus, Service
 from tests.deploy.queries import SELECTOR, Query, alerts, filled, of_rules, panels, recorded, variables
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka.embedded import EmbeddedKafka
 from tests.acceptance.conftest import installed
 from tests.exchange.standin import FastClock, Standin
 from tests.feeding.conftest import Scene

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from stream_lstm.client import KafkaConnection, ModelAdmin
-from stream_lstm.streaming import topic_admin, topics
-from stream_lstm.streaming.bound_process import BoundProcess
-from stream_lstm.streaming.connection import Deadline
+from stream_lstm.kafka import topic_admin, topics
+from stream_lstm.kafka.bound_process import BoundProcess
+from stream_lstm.kafka.connection import Deadline
 from tests.client.scripted import Installation, Worker, by_command, refusal
 from tests.gateway.serving import Client, Told, gateway
 

@@ -25,9 +25,9 @@ from cryptofeed.symbols import Symbols
 
 from stream_lstm.candles import moments
 from stream_lstm.candles.series import Closed
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline
-from stream_lstm.streaming.topics import FOR_EVER, specs
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline
+from stream_lstm.kafka.topics import FOR_EVER, specs
 from tests.acceptance.conftest import Application, installed
 from tests.producers.recorded import greetings, told, updates
 

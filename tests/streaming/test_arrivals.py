@@ -13,14 +13,14 @@ from stream_lstm.errors import PartitionLost
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import TrainingRequest
+from stream_lstm.kafka.records import Record
 from stream_lstm.models.registry import fit
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.streaming.arrivals import Arrivals
 from stream_lstm.streaming.encoding import Encoder
 from stream_lstm.streaming.partition import Partition
-from stream_lstm.streaming.records import Record
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.trainer import DROPPED, TOO_YOUNG, Trained
+from stream_lstm.training.trainer import DROPPED, TOO_YOUNG, Trained
 
 HOUR = 3_600_000
 PLACE = ("candles", 0)

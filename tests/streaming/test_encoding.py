@@ -13,10 +13,10 @@ from stream_lstm.contracts.score import Score
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.outputs import Outputs
+from stream_lstm.kafka.records import Record
 from stream_lstm.streaming.encoding import STATE_HEADER, Encoder
 from stream_lstm.streaming.facts import Fact, parse
 from stream_lstm.streaming.partition import Cause
-from stream_lstm.streaming.records import Record
 
 HOUR = 3_600_000
 KEY = SeriesKey("binance", "BTC/USDT", "1h")

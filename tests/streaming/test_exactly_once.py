@@ -9,15 +9,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from stream_lstm.errors import BrokerError, PartitionLost
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.batch_producer import BatchProducer, Transactions
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.batch_producer import BatchProducer, Transactions
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.log_reader import LogReader, Span
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.topics import FOR_EVER, TopicSpec
 from stream_lstm.streaming.exactly_once import ExactlyOnce
 from stream_lstm.streaming.facts import FactLog
-from stream_lstm.streaming.log_reader import LogReader, Span
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.topics import FOR_EVER, TopicSpec
 
 pytestmark = pytest.mark.kafka
 

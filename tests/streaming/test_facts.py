@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.errors import BrokerError
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
 from stream_lstm.streaming.facts import Fact, FactLog, by_partition, encode, parse, read_facts
 
 CreateTopic = Callable[..., Awaitable[str]]

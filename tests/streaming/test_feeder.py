@@ -11,9 +11,9 @@ from stream_lstm.candles import moments
 from stream_lstm.candles.moments import Moment
 from stream_lstm.candles.series import Closed
 from stream_lstm.errors import BrokerError
-from stream_lstm.streaming.connection import KafkaConnection
+from stream_lstm.kafka.connection import KafkaConnection
 from stream_lstm.streaming.feeder import Feeder, Schedule
-from tests.streaming.conftest import CreateTopic, ReadAll
+from tests.conftest import CreateTopic, ReadAll
 
 HOUR = 3_600_000
 START = 946_684_800_000

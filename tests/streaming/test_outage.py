@@ -9,13 +9,13 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from stream_lstm.errors import BrokerError, EmbeddedKafkaError, PartitionLost
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
-from stream_lstm.streaming.group import GroupConsumer
-from stream_lstm.streaming.membership import GroupConfig
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.group import GroupConsumer
+from stream_lstm.kafka.membership import GroupConfig
+from stream_lstm.kafka.rebalance import Assigned
+from stream_lstm.kafka.records import Record
 from stream_lstm.streaming.publisher import AtLeastOnce
-from stream_lstm.streaming.rebalance import Assigned
-from stream_lstm.streaming.records import Record
 
 CreateTopic = Callable[..., Awaitable[str]]
 ReadAll = Callable[[str], Awaitable[list[ConsumerRecord]]]

@@ -5,9 +5,9 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from stream_lstm.errors import BrokerError, PartitionLost
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.records import Record
 from stream_lstm.streaming.publisher import AtLeastOnce
-from stream_lstm.streaming.records import Record
 
 pytestmark = pytest.mark.kafka
 

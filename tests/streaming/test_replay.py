@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from stream_lstm.errors import SettingsError, TopicMissing
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.topics import DAY_MS, TopicSpec
 from stream_lstm.streaming.replay import Replay, replay
-from stream_lstm.streaming.topics import DAY_MS, TopicSpec
-from tests.streaming.conftest import CreateTopic, Produce, ReadAll
+from tests.conftest import CreateTopic, Produce, ReadAll
 
 HOUR = 3_600_000
 START = 1_728_122_400_000

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from stream_lstm.candles.series import SeriesKey
-from stream_lstm.streaming.connection import KafkaConnection
+from stream_lstm.kafka.connection import KafkaConnection
 from stream_lstm.streaming.facts import Fact, encode
 from stream_lstm.streaming.replay_facts import ReplayFacts
 

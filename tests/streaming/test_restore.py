@@ -16,6 +16,7 @@ from stream_lstm.candles.synthetic import market
 from stream_lstm.checkpoints.store import CheckpointStore
 from stream_lstm.errors import BrokerError, StoreError
 from stream_lstm.features import FeatureSet
+from stream_lstm.kafka.connection import KafkaConnection
 from stream_lstm.models.files import to_safetensors
 from stream_lstm.models.registry import fit
 from stream_lstm.models.training_set import TrainingSet
@@ -23,7 +24,6 @@ from stream_lstm.registry.claims import Claims
 from stream_lstm.registry.models import ModelStore
 from stream_lstm.registry.objects import Objects
 from stream_lstm.streaming.changes import Position
-from stream_lstm.streaming.connection import KafkaConnection
 from stream_lstm.streaming.facts import Fact, encode
 from stream_lstm.streaming.replay_facts import models_of, needed
 from stream_lstm.streaming.restore import Loaded, RestoreConfig, Restorer

@@ -4,8 +4,8 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.log_reader import LogReader
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader
 from stream_lstm.streaming.rewind import find_start
 
 pytestmark = pytest.mark.kafka

@@ -12,9 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from stream_lstm.checkpoints.codec import Checkpoint, Origin
 from stream_lstm.checkpoints.store import CheckpointStore
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.log_reader import LogReader
 from stream_lstm.registry.objects import Objects
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.log_reader import LogReader
 from stream_lstm.streaming.saved_state import Found, SavedStates
 from tests.forecasting.fed_engine import candles, engine, feed
 

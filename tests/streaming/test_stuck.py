@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.bound_process import BoundProcess
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.bound_process import BoundProcess
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.topics import FOR_EVER, TopicNames, specs
 from stream_lstm.streaming.service import EXIT_STUCK
-from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
 
 Start = Callable[..., Awaitable[BoundProcess]]
 

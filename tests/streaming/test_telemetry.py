@@ -15,7 +15,7 @@ from stream_lstm.forecasting.outputs import Outputs, TrainingRequest
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.streaming.partition import Cause, Taken
 from stream_lstm.streaming.telemetry import Telemetry
-from stream_lstm.streaming.trainer import Trained
+from stream_lstm.training.trainer import Trained
 
 HOUR = 3_600_000
 KEY = SeriesKey("binance", "BTC", "1h")

@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from stream_lstm.errors import TopicMissing
-from stream_lstm.streaming import topic_admin
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
-from stream_lstm.streaming.embedded import EmbeddedKafka
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.topics import TopicNames, specs
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.embedded import EmbeddedKafka
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.topics import TopicNames, specs
 from stream_lstm.streaming.watch import watch
 
 pytestmark = pytest.mark.kafka

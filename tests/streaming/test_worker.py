@@ -14,19 +14,20 @@ from aiokafka import ConsumerRecord
 
 from stream_lstm.candles import moments
 from stream_lstm.errors import PartitionLost, SettingsError
+from stream_lstm.kafka import topic_admin
+from stream_lstm.kafka.batch_producer import BatchProducer
+from stream_lstm.kafka.connection import Deadline, KafkaConnection
+from stream_lstm.kafka.rebalance import Revoked
+from stream_lstm.kafka.records import Record
+from stream_lstm.kafka.topics import CONTROL, FOR_EVER, TopicNames, TopicSpec, specs
 from stream_lstm.observability.metrics import Metrics
 from stream_lstm.observability.progress import Progress
 from stream_lstm.settings import load
-from stream_lstm.streaming import service, topic_admin
-from stream_lstm.streaming.batch_producer import BatchProducer
-from stream_lstm.streaming.connection import Deadline, KafkaConnection
+from stream_lstm.streaming import service
 from stream_lstm.streaming.control import inbox as inboxes
 from stream_lstm.streaming.control.inbox import Inbox
 from stream_lstm.streaming.exactly_once import ExactlyOnce
 from stream_lstm.streaming.feeder import Feeder
-from stream_lstm.streaming.rebalance import Revoked
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.topics import CONTROL, FOR_EVER, TopicNames, TopicSpec, specs
 from stream_lstm.streaming.worker import Worker
 
 pytestmark = pytest.mark.kafka

@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
+from stream_lstm.kafka.topics import FOR_EVER, TopicNames, specs
 from stream_lstm.settings import describe, load
-from stream_lstm.streaming.topics import FOR_EVER, TopicNames, specs
 from stream_lstm.terminal import tables
 from tests.terminal.conftest import AS_OF, HOUR, prediction
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.streaming.test_embedded import topics_of
+from tests.kafka.test_embedded import topics_of
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.series import Series
 from stream_lstm.streaming.control.roles import Roles
-from stream_lstm.streaming.trainer import Trainer
+from stream_lstm.training.trainer import Trainer
 
 Data = dict[str, Any]
 

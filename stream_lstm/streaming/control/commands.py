@@ -15,6 +15,7 @@ from stream_lstm.candles.series import SeriesKey
 from stream_lstm.contracts.command import DELETES, Command, Unreadable
 from stream_lstm.errors import CommandRefused
 from stream_lstm.forecasting.series import Series
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.registry.catalog import Catalog
 from stream_lstm.streaming.control import listing
 from stream_lstm.streaming.control.answers import Answers
@@ -27,7 +28,6 @@ from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.control.steering import Steering
 from stream_lstm.streaming.control.take_over import TakeOver
 from stream_lstm.streaming.ends import abandonable
-from stream_lstm.streaming.partition import TopicPartition
 
 _LAST_WORD_MS: Final = 2_000
 """How long before a command expires the leader says that its owner does not answer."""

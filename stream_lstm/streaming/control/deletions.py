@@ -17,6 +17,7 @@ from stream_lstm.contracts.command import Command
 from stream_lstm.errors import StoreError
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.series import Series
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.registry.catalog import Catalog, Listed
 from stream_lstm.streaming.checkpointing import Checkpointer
 from stream_lstm.streaming.control.desk import Pending
@@ -25,7 +26,6 @@ from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.control.steering import Steering
 from stream_lstm.streaming.ends import abandonable
-from stream_lstm.streaming.partition import TopicPartition
 
 log = logging.getLogger(__name__)
 

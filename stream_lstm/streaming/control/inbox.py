@@ -12,9 +12,9 @@ from aiokafka import ConsumerRecord
 from stream_lstm.contracts.command import Command, Unreadable, parse
 from stream_lstm.contracts.reply import REJECTED, REPLY
 from stream_lstm.errors import StreamLstmError
-from stream_lstm.streaming.connection import KafkaConnection
-from stream_lstm.streaming.tail import Tail
-from stream_lstm.streaming.topics import CONTROL, MODEL_EVENTS, TopicNames
+from stream_lstm.kafka.connection import KafkaConnection
+from stream_lstm.kafka.tail import Tail
+from stream_lstm.kafka.topics import CONTROL, MODEL_EVENTS, TopicNames
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.series import Series
+from stream_lstm.kafka.group import GroupConsumer
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.streaming.control.inbox import Inbox
-from stream_lstm.streaming.group import GroupConsumer
-from stream_lstm.streaming.partition import Partition, TopicPartition
+from stream_lstm.streaming.partition import Partition
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,14 +11,13 @@ from stream_lstm.contracts.command import Command
 from stream_lstm.errors import CommandRefused, PartitionLost
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.series import Series
+from stream_lstm.kafka.records import Record, TopicPartition
 from stream_lstm.streaming.changes import DELETED, PAUSED, RESUMED, RETRAIN, Change
 from stream_lstm.streaming.control.desk import Pending
 from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.facts import Fact
-from stream_lstm.streaming.partition import TopicPartition
-from stream_lstm.streaming.records import Record
-from stream_lstm.streaming.trainer import Trainer
+from stream_lstm.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 

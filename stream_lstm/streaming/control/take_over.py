@@ -7,12 +7,12 @@ from functools import partial
 from typing import Final
 
 from stream_lstm.candles.series import SeriesKey
+from stream_lstm.kafka.records import TopicPartition
 from stream_lstm.registry.claims import Claims
 from stream_lstm.streaming.control.desk import Pending
 from stream_lstm.streaming.control.outbox import Outbox
 from stream_lstm.streaming.control.roles import Roles
 from stream_lstm.streaming.ends import abandonable
-from stream_lstm.streaming.partition import TopicPartition
 
 _LOOK_SECONDS: Final = 1.0
 

@@ -1,0 +1,1 @@
+"""Dead letters: how one is written, and what people do with them: show them, replay them."""

@@ -1,0 +1,1 @@
+"""Training beside the worker: the queue of what is due, and the processes that do it."""
