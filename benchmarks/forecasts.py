@@ -61,11 +61,10 @@ def day(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def protocol_of(files: Sequence[CandleFile], chosen: argparse.Namespace) -> dict[str, Any]:
+def protocol_of(chosen: argparse.Namespace, interval: str) -> dict[str, Any]:
     """What every row of the result has in common."""
     return {
-        "symbols": [file.symbol for file in files],
-        "interval": files[0].interval,
+        "interval": interval,
         "from": None if chosen.quick else chosen.begin,
         "to": None if chosen.quick else chosen.end,
         "retrain_days": chosen.retrain_days,
@@ -73,16 +72,14 @@ def protocol_of(files: Sequence[CandleFile], chosen: argparse.Namespace) -> dict
     }
 
 
-def rows_of(model: str, summary: Sequence[dict[str, Any]], cost: Cost) -> list[report.Row]:
+def rows_of(model: str, symbols: str, summary: Sequence[dict[str, Any]], cost: Cost) -> list[report.Row]:
     """A row of the result for every horizon of a model."""
     return [
         {
             "what": f"{model} {row['horizon']}",
-            "series": row["series"],
-            "forecasts": row["forecasts"],
+            "symbols": symbols,
             "winkler": row["winklerRatio"],
             "worst": row["worstWinklerRatio"],
-            "beyond_har": row["beyondHar"],
             "pinball": row["pinballRatio"],
             "skill": row["skill"],
             "coverage": row["coverage"],
@@ -99,14 +96,34 @@ def rows_of(model: str, summary: Sequence[dict[str, Any]], cost: Cost) -> list[r
     ]
 
 
-def kept(path: Path, protocol: dict[str, Any], models: Sequence[str]) -> list[report.Row]:
-    """The rows of a former result that are of the same protocol and of other models."""
-    if not path.exists():
-        return []
-    former = json.loads(path.read_text())
+def kept(path: Path, protocol: dict[str, Any], models: Sequence[str], symbols: str) -> list[dict[str, Any]]:
+    """The rows of a former result of the same protocol, but for those of these models and symbols."""
+    former = json.loads(path.read_text()) if path.exists() else {}
     if former.get("protocol") != protocol:
         return []
-    return [row for row in former["rows"] if row["what"].split()[0] not in models]
+    return [
+        row
+        for row in former["rows"]
+        if row["symbols"] != symbols or str(row["what"]).split()[0] not in models
+    ]
+
+
+def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Most series first, models in the order of `MODELS`, each beside `har` on the same series."""
+    known = MODELS.split(",")
+    linear = {(row["symbols"], row["what"]): row["winkler"] for row in rows}
+    for row in rows:
+        of_har = linear.get((row["symbols"], f"har {str(row['what']).split()[1]}"))
+        row["beyond_har"] = None if of_har is None else row["winkler"] - of_har
+    place = {name: at for at, name in enumerate(known)}
+    return sorted(
+        rows,
+        key=lambda row: (
+            -len(row["symbols"].split()),
+            row["symbols"],
+            place.get(row["what"].split()[0], len(known)),
+        ),
+    )
 
 
 def main() -> None:
@@ -121,12 +138,13 @@ def main() -> None:
     with counting("candles", shown=True) as progress:
         tested = backtesting.backtest(files, walk, models, chosen.jobs, progress)
     summary = summarise(backtesting.judge_all(tested))
-    protocol = protocol_of(files, chosen)
-    found = report.Report("forecasts", more={"protocol": protocol})
+    protocol = protocol_of(chosen, files[0].interval)
+    symbols = " ".join(sorted({file.symbol for file in files}))
+    rows = kept(chosen.json or report.RESULTS / "forecasts.json", protocol, models, symbols)
     for model in models:
-        found.rows += rows_of(model, summary, cost_of(model, files[0], walk.to_ms))
-    found.rows += kept(chosen.json or report.RESULTS / "forecasts.json", protocol, models)
-    for row in found.rows:
+        rows += rows_of(model, symbols, summary, cost_of(model, files[0], walk.to_ms))
+    found = report.Report("forecasts", in_order(rows), more={"protocol": protocol})
+    for row in reversed(found.rows):
         model, horizon = str(row["what"]).split()
         if model == "lstm" and horizon in GOALS:
             found.ratios[f"winkler_{horizon}"] = report.Ratio(row["winkler"], GOALS[horizon], least=False)

@@ -1,8 +1,10 @@
 """Training against PyTorch on one thread: the same weights, the same batches, the same loss curve.
 
 480 windows of 20 steps, 32 hidden units, batches of 32, 100 epochs of Adam with the norm clipped at 1;
-one series, and eight in a stack. Then the product's own fit on a year of hourly candles, and its parts.
-S series, N rows, W windows, T steps, F = K = 1.
+one series, and eight in a stack. Then every network of the product in its own shape (8 inputs, 4 outputs,
+batches of 128) against the same out of PyTorch's modules. Then the product's own fit on a year of hourly
+candles, and its parts.
+S series, N rows, W windows, T steps; F = K = 1 where nothing else is said.
 """
 
 import sys
@@ -16,11 +18,13 @@ from numpy.typing import NDArray
 
 from stream_lstm.candles.synthetic import market
 from stream_lstm.features import FeatureSet
-from stream_lstm.models import har, registry
+from stream_lstm.models import har, registry, residual
 from stream_lstm.models.epochs import run_epoch
+from stream_lstm.models.lstm_layer import LstmEncoder
 from stream_lstm.models.network import Network
 from stream_lstm.models.shape import Shape
 from stream_lstm.models.training_set import TrainingSet
+from stream_lstm.models.transformer_layer import HEADS
 
 WINDOWS: Final = 480
 STEPS: Final = 20
@@ -89,10 +93,16 @@ def work(seed: int, epochs: int) -> Work:
 def train_ours(works: list[Work]) -> Curve:
     """Our network on a stack of series."""
     shape = Shape(len(works), 1, HIDDEN, 1, BATCH, STEPS)
-    network = Network(shape, [each.inputs for each in works], [each.targets for each in works], encoder=LstmEncoder, clip=CLIP)
+    network = Network(
+        shape,
+        [each.inputs for each in works],
+        [each.targets for each in works],
+        encoder=LstmEncoder,
+        clip=CLIP,
+    )
     true = network.parameters.true
     for at, each in enumerate(works):
-        true.lstm[at], true.heads[at], true.bias[at] = each.start
+        true["lstm"][at], true["heads"][at], true["heads_bias"][at] = each.start
     rates = [RATE] * (WINDOWS // BATCH)
     orders = np.stack([each.order for each in works], axis=1)  # (epochs, S, W)
     return np.array([run_epoch(network, order, rates) for order in orders])
@@ -202,6 +212,92 @@ def compare(found: report.Report, *, rounds: int, epochs: int) -> None:
         contenders["JAX, jitted scan"] = (1, partial(jax_trainer(), works[0]))
     except ImportError:
         print("JAX is not installed: its row, which is information alone, is left out", file=sys.stderr)
+    one, stack, peer, *_ = measured(found, contenders, rounds=rounds, updates=epochs * WINDOWS // BATCH)
+    found.ratios["training_s8_vs_torch"] = report.Ratio(peer / stack, 4.0)
+    found.ratios["training_s1_vs_torch"] = report.Ratio(peer / one, 2.5)
+
+
+class OwnWork(NamedTuple):
+    """What the networks of the product are trained on: noise, since only the time counts."""
+
+    inputs: Array  # (N, F)
+    targets: Array  # (N − 19, J)
+    batches: NDArray[np.intp]  # (updates, B)
+
+
+def own_work(seed: int, updates: int) -> OwnWork:
+    """Of one series."""
+    rng = np.random.default_rng(seed)
+    count = 10 * residual.BATCH
+    inputs = rng.standard_normal((count + residual.STEPS - 1, FeatureSet.F)).astype(np.float32)
+    targets = (0.3 * rng.standard_normal((count, 4))).astype(np.float32)
+    order = np.concatenate([rng.permutation(count) for _ in range(-(-updates // 10))])
+    return OwnWork(inputs, targets, order.reshape(-1, residual.BATCH)[:updates])
+
+
+def own_stack(name: str, works: list[OwnWork]) -> Network:
+    """Networks of the product, begun with a seed each, their heads too."""
+    network = registry.NETWORKS[name]
+    shape = network.shape(len(works), works[0].targets.shape[1])
+    parts = [each.inputs for each in works], [each.targets for each in works]
+    stack = Network(shape, *parts, encoder=network.encoder, clip=CLIP)
+    for at in range(len(works)):
+        stack.initialise(at, np.random.default_rng(at), zero_heads=False)
+    return stack
+
+
+def train_own(name: str, works: list[OwnWork]) -> Curve:
+    """The losses (updates, S) of our networks."""
+    stack = own_stack(name, works)
+    batches = np.stack([each.batches for each in works], axis=1)  # (updates, S, B)
+    return np.array([stack.step(windows, RATE) for windows in batches], np.float64)
+
+
+def torch_own(name: str, job: OwnWork) -> Callable[[], Curve]:
+    """The same with PyTorch's modules, one series."""
+    import torch
+    import torch_networks
+
+    torch.set_num_threads(1)
+    start = {name: block.copy() for name, block in own_stack(name, [job]).parameters.true.of(0).items()}
+    steps = np.arange(residual.STEPS)[:, None]
+
+    def module() -> torch.nn.Module:
+        if name == "transformer":
+            return torch_networks.Transformer(start, HEADS)
+        return torch_networks.Attention(start) if name == "attention" else torch_networks.Lstm(start)
+
+    def train() -> Curve:
+        update = torch_networks.trainer(module(), RATE, CLIP)
+        inputs, targets = torch.from_numpy(job.inputs), torch.from_numpy(job.targets)
+        curve = [update(inputs[steps + windows], targets[windows]) for windows in job.batches]
+        return np.array(curve)[:, None]
+
+    return train
+
+
+def compare_networks(found: report.Report, *, rounds: int, updates: int) -> None:
+    """Every network of the product, alone and in a stack, against PyTorch's modules."""
+    works = [own_work(seed, updates) for seed in range(STACK)]
+    for name in registry.NETWORKS:
+        contenders: dict[str, tuple[int, Callable[[], Curve]]] = {
+            f"{name}, one series": (1, partial(train_own, name, works[:1])),
+            f"{name}, a stack of {STACK}": (STACK, partial(train_own, name, works)),
+            f"{name}, PyTorch's modules": (1, torch_own(name, works[0])),
+        }
+        one, stack, peer = measured(found, contenders, rounds=rounds, updates=updates)
+        found.ratios[f"training_{name}_s8_vs_torch"] = report.Ratio(peer / stack, 1.0)
+        found.ratios[f"training_{name}_s1_vs_torch"] = report.Ratio(peer / one, 1.0)
+
+
+def measured(
+    found: report.Report,
+    contenders: dict[str, tuple[int, Callable[[], Curve]]],
+    *,
+    rounds: int,
+    updates: int,
+) -> list[float]:
+    """CPU seconds per series of each contender, the first being ours; adds a row for each."""
     curves: dict[str, Curve] = {}
 
     def keeping(name: str, run: Callable[[], Curve]) -> None:
@@ -210,7 +306,7 @@ def compare(found: report.Report, *, rounds: int, epochs: int) -> None:
     timings = report.interleaved(
         {name: partial(keeping, name, run) for name, (_, run) in contenders.items()}, rounds
     )
-    ours = curves["ours, one series"]
+    ours = next(iter(curves.values()))
     per_series = {name: timings[name].cpu / series for name, (series, _) in contenders.items()}
     for name, (series, _) in contenders.items():
         found.rows.append(
@@ -219,13 +315,11 @@ def compare(found: report.Report, *, rounds: int, epochs: int) -> None:
                 "series": series,
                 "cpu_s_per_series": per_series[name],
                 "wall_s_per_series": timings[name].wall / series,
-                "us_per_update": per_series[name] / (epochs * WINDOWS // BATCH) * 1e6,
+                "us_per_update": per_series[name] / updates * 1e6,
                 "loss_deviation": float(np.abs(curves[name][:, :1] / ours - 1).max()),
             }
         )
-    one, stack, peer = (per_series[name] for name in list(contenders)[:3])
-    found.ratios["training_s8_vs_torch"] = report.Ratio(peer / stack, 4.0)
-    found.ratios["training_s1_vs_torch"] = report.Ratio(peer / one, 2.5)
+    return list(per_series.values())
 
 
 def year_of_candles(name: str) -> TrainingSet:
@@ -282,6 +376,7 @@ def main() -> None:
     found = report.Report("training")
     rounds, epochs = (1, 10) if chosen.quick else (5, EPOCHS)
     compare(found, rounds=rounds, epochs=epochs)
+    compare_networks(found, rounds=rounds, updates=20 if chosen.quick else 80)
     default_fit(found, rounds=rounds)
     found.publish(chosen.json)
 

@@ -1,10 +1,8 @@
 """Scaled dot-product attention (Vaswani et al., 2017) in which no step sees a later one, for S series.
 
-Query by query, over the keys up to it: what is masked is never computed. Elementwise with the batch innermost, since a
-product of matrices per window and head of 20 × 8 numbers costs more in calls than in work.
+Query by query, over the keys up to it: what is masked is never computed. Elementwise with the batch
+innermost, since a product of matrices of 20 × 8 numbers per window and head costs more in calls than in work.
 """
-
-from typing import Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,8 +13,8 @@ Array = NDArray[np.floating]
 class CausalAttention:
     """T keys and values, of which the last Q steps ask; G heads of D / G features each.
 
-    `queries` (S, D, Q·B) and `keys_values` (S, 2D, T·B) are given; `forward` leaves the contexts (S, D, Q·B) in
-    `operand`, over a row of ones. Given `d_context`, `backward` leaves `d_queries` and `d_keys_values`.
+    `queries` (S, D, Q·B) and `keys_values` (S, 2D, T·B) are given; `forward` leaves the contexts (S, D, Q·B)
+    in `operand`, over a row of ones. Given `d_context`, `backward` leaves `d_queries` and `d_keys_values`.
     """
 
     def __init__(self, sizes: tuple[int, int, int, int, int], heads: int, dtype: DTypeLike) -> None:
@@ -84,5 +82,3 @@ class CausalAttention:
             reduce(product, axis=3, keepdims=True, out=d_q)
             multiply(slope, q, product)
             add(d_k, product, d_k)
-
-

@@ -9,4 +9,4 @@ from stream_lstm.models.lstm_rows import LstmReading
 NAME: Final = "lstm"
 HIDDEN: Final = 32
 
-TYPE: Final = residual.model_type(residual.Residual(NAME, HIDDEN, LstmEncoder, LstmReading))
+NETWORK: Final = residual.Residual(NAME, HIDDEN, LstmEncoder, LstmReading)

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from stream_lstm.models.adam import Adam, Penalty
 from stream_lstm.models import linear_heads
+from stream_lstm.models.adam import Adam, Penalty
 from stream_lstm.models.encoder import Encoder, EncoderType
 from stream_lstm.models.initialisation import xavier
 from stream_lstm.models.linear_heads import LinearHeads
@@ -39,9 +39,7 @@ class Network:
         self.shape: Final = shape
         blocks = (*encoder.blocks(shape), *linear_heads.blocks(encoder.width(shape), shape.outputs))
         self.parameters: Final = Parameters(blocks, shape.series, dtype)
-        self.encoder: Final[Encoder] = encoder(
-            shape, self.parameters.true, self.parameters.gradient, dtype
-        )
+        self.encoder: Final[Encoder] = encoder(shape, self.parameters.true, self.parameters.gradient, dtype)
         self.heads: Final = LinearHeads(shape, self.parameters, self.encoder, dtype)
         self._type = encoder
         self._adam = Adam(self.parameters, penalty, clip)

@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from stream_lstm.errors import ModelMismatch, TrainingFailed
-from stream_lstm.models import attention, bilstm, classic, har, hybrid, lstm, naive, transformer
+from stream_lstm.models import attention, bilstm, classic, har, hybrid, lstm, naive, residual, transformer
 from stream_lstm.models.live import ModelType, Outcome
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
 
-MODEL_TYPES: Final = {
-    module.TYPE.name: module.TYPE
-    for module in (lstm, bilstm, attention, transformer, har, classic, hybrid, naive)
+NETWORKS: Final = {
+    each.name: each for each in (lstm.NETWORK, bilstm.NETWORK, attention.NETWORK, transformer.NETWORK)
+}
+"""On the residual of `har`."""
+
+MODEL_TYPES: Final = {name: residual.model_type(network) for name, network in NETWORKS.items()} | {
+    each.name: each for each in (har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
 }
 
 

@@ -1,6 +1,6 @@
-"""Networks on the residual of `har`: its ridge, frozen, and a network over the last 20 candles on what it leaves.
+"""Networks on what the frozen ridge of `har` leaves: an encoder of the last 20 candles, and linear heads.
 
-What all of them share: data, training, and live forecasts. A network is an encoder and a reader of it.
+What all of them share: data, training, live forecasts. What sets one apart is a `Residual`.
 Always cold, and a function of (candles, seed): more epochs or a warm start forecast worse.
 Axes: N candles, F inputs, J heads, H hidden units.
 """
@@ -44,7 +44,7 @@ _LEAST_VARIATION: Final = 1e-9
 
 
 class Residual(NamedTuple):
-    """What sets one of these networks apart."""
+    """What sets one of these networks apart: how it is trained, and how it is read live."""
 
     name: str
     hidden: int

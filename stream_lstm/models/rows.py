@@ -1,7 +1,7 @@
 """Forecasting with many networks at once, each with its own weights and one window.
 
-Series go in chunks whose weights stay in the cache while their windows are read. J outputs, W numbers that the
-linear heads read, C series of a chunk.
+Series go in chunks whose weights stay in the cache while their windows are read. J outputs, W numbers that
+the linear heads read, C series of a chunk.
 """
 
 from collections.abc import Iterator

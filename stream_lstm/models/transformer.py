@@ -1,7 +1,7 @@
-"""`transformer`: a small pre-norm encoder over the last 20 candles, with causal attention and learned positions.
+"""`transformer`: a small pre-norm encoder of the last 20 candles, causal, with learned positions.
 
-What its last step says, normed, goes to the heads. Nobody reads the other steps of the last layer, so only the last step
-asks there, which is exact.
+What its last step says, normed, goes to the heads. Nobody reads the other steps of the last layer, so only
+the last step asks there, which is exact.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ NAME: Final = "transformer"
 FEATURES: Final = 16
 LAYERS: Final = 1
 
-_PREFIXES: Final = tuple(f"layer_{number}_" for number in range(LAYERS))
+PREFIXES: Final = tuple(f"layer_{number}_" for number in range(LAYERS))
 
 
 class TransformerEncoder:
@@ -34,10 +34,10 @@ class TransformerEncoder:
         self._true, self._gradient, self._steps = true, gradient, (S, D, T, B)
         self._inputs = np.ones((S, F + 1, T * B), dtype)
         self._embedded = np.zeros((S, D, T * B), dtype)
-        last = [T] * (LAYERS - 1) + [1]
+        last = [T] * (len(PREFIXES) - 1) + [1]
         self.layers: Final = [
             TransformerLayer(prefix, true, gradient, (S, D, T, B, asking), dtype)
-            for prefix, asking in zip(_PREFIXES, last, strict=True)
+            for prefix, asking in zip(PREFIXES, last, strict=True)
         ]
         self._norm = Norm(S, D, B, dtype)
         self._d_normal, self._d_out = np.zeros((S, D, B), dtype), np.zeros((S, D, B), dtype)
@@ -48,7 +48,7 @@ class TransformerEncoder:
     @staticmethod
     def blocks(shape: Shape) -> tuple[Block, ...]:
         """Embedding (D, F + 1), bias last; positions (D, T); those of the layers."""
-        layers = [TransformerLayer.blocks(prefix, shape.hidden) for prefix in _PREFIXES]
+        layers = [TransformerLayer.blocks(prefix, shape.hidden) for prefix in PREFIXES]
         embedding = Block("embedding", (shape.hidden, shape.inputs + 1), bias=shape.inputs)
         positions = Block("positions", (shape.hidden, shape.steps), "free")
         return embedding, positions, *(block for layer in layers for block in layer)
@@ -64,7 +64,7 @@ class TransformerEncoder:
         draw(rng, own["embedding"][:, :-1], shape.inputs, shape.hidden)
         own["embedding"][:, -1] = 0
         xavier(rng, own["positions"])
-        for prefix in _PREFIXES:
+        for prefix in PREFIXES:
             TransformerLayer.initialise(prefix, own, rng)
 
     def load(self, windows: Array) -> None:
@@ -144,6 +144,4 @@ class TransformerReader:
         return self._encoder.hidden_rows
 
 
-TYPE: Final = residual.model_type(
-    residual.Residual(NAME, FEATURES, TransformerEncoder, TransformerReading)
-)
+NETWORK: Final = residual.Residual(NAME, FEATURES, TransformerEncoder, TransformerReading)

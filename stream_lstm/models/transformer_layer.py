@@ -4,9 +4,10 @@ Vaswani et al. (2017, NeurIPS), the norm before either part as Xiong et al. (202
 
     x ← x + W_o A(n(x))    x ← x + W_2 silu(W_1 n(x))
 
-The norm has no gain and shift of its own (Xu et al., 2019, NeurIPS): what follows it is linear with a bias. silu is
-a·σ(a) (Elfwing et al., 2018, Neural Networks 107). Every array is (S, features, T·B), the batch innermost, with a row of
-ones under what is multiplied, so that a product is weights and bias at once. D features, T steps, Q of them asking.
+The norm has no gain and shift of its own (Xu et al., 2019, NeurIPS): what follows it is linear with a bias.
+silu is a·σ(a) (Elfwing et al., 2018, Neural Networks 107). Every array is (S, features, T·B), the batch
+innermost, with a row of ones under what is multiplied, so that a product is weights and bias at once.
+D features, T steps, Q of them asking.
 """
 
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ class Norm:
         self._mean_of(work, inverse)
         np.add(inverse, self._epsilon, inverse)
         np.sqrt(inverse, inverse)
-        np.divide(_ONE, inverse, inverse, casting="same_kind")
+        np.divide(_ONE, inverse, inverse)
         np.multiply(n, inverse, n)
 
     def backward(self, d_normal: Array, d_x: Array) -> None:
@@ -109,13 +110,11 @@ class TransformerLayer:
     @staticmethod
     def initialise(prefix: str, own: Mapping[str, Array], rng: np.random.Generator) -> None:
         """Xavier-uniform, query, key and value each; no biases."""
-        features = len(own[f"{prefix}project"])
         for name in ("attend", "project", "widen", "narrow"):
             weights = own[prefix + name][:, :-1]
             for part in np.split(weights, 3) if name == "attend" else [weights]:
                 draw(rng, part, part.shape[1], len(part))
             own[prefix + name][:, -1] = 0
-        assert features
 
     def forward(self, x: Array) -> None:
         """From x (S, D, T·B) to `out` (S, D, Q·B)."""
@@ -131,8 +130,8 @@ class TransformerLayer:
         np.matmul(self._widen, self._second.operand, before)
         np.negative(before, gate)
         np.exp(gate, gate)
-        np.add(gate, _ONE, gate, casting="same_kind")
-        np.divide(_ONE, gate, gate, casting="same_kind")
+        np.add(gate, _ONE, gate)
+        np.divide(_ONE, gate, gate)
         np.multiply(before, gate, wide)
         np.matmul(self._narrow, self._wide, self.out)
         np.add(self.out, self._middle, self.out)
@@ -160,7 +159,7 @@ class TransformerLayer:
         np.matmul(d_out, _columns(wide), self._d_narrow)
         np.matmul(_transposed(self._narrow), d_out, d_wide)
         np.subtract(before, wide[:, :-1], before)  # silu' = σ (1 + a − a σ)
-        np.add(before, _ONE, before, casting="same_kind")
+        np.add(before, _ONE, before)
         np.multiply(before, gate, before)
         np.multiply(d_wide, before, d_wide)
         np.matmul(d_wide, _columns(self._second.operand), self._d_widen)

@@ -77,8 +77,9 @@ class Settings(Section):
     interval or no multiple of it is left out for that series."""
     confidence: float = Field(default=0.95, ge=0.01, le=0.999)
     """Coverage asked of the published interval, between 0 and 1."""
-    model: Literal["lstm", "har", "classic", "hybrid", "naive"] = "lstm"
-    """What is trained for each series."""
+    model: Literal["lstm", "bilstm", "attention", "transformer", "har", "classic", "hybrid", "naive"] = "lstm"
+    """What is trained for each series: `lstm`, `bilstm`, `attention`, `transformer`, `har`, `classic`,
+    `hybrid` or `naive`. docs/models.md tells what each is worth."""
     warm_up: int = Field(default=100, ge=20)
     """Closed candles before the first prediction of a series; filled gaps do not count."""
     kafka: Kafka = Kafka()

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from stream_lstm.errors import ModelMismatch
 from stream_lstm.features import FeatureSet
-from stream_lstm.models import classic, har, hybrid, lstm, naive
+from stream_lstm.models import har, hybrid, linear_heads, naive, registry
 from stream_lstm.models.bank import Bank, BankForecast, MarketView
-from stream_lstm.models.lstm_rows import CHUNK
+from stream_lstm.models.live import LiveModels
 from stream_lstm.models.model import WARM_SCORES, Arrays, Model, ModelMetadata
+from stream_lstm.models.rows import CHUNK
+from stream_lstm.models.shape import Shape
 
 ROWS = 3 * CHUNK
 HORIZONS = (1, 4, 24, 168)
@@ -26,9 +28,11 @@ def model_of(model_type: str, seed: int, heads: tuple[int, ...] = HORIZONS) -> M
     return Model(model_type, f"S{seed}", heads, arrays_of(model_type, rng, len(heads)), metadata)
 
 
-def network_arrays(rng: np.random.Generator, inputs: int, outputs: int) -> Arrays:
-    shapes = {"lstm": (128, inputs + 33), "heads": (outputs, 32), "heads_bias": (outputs,)}
-    return {name: (0.2 * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
+def network_arrays(rng: np.random.Generator, network: str, shape: Shape) -> Arrays:
+    """The blocks of one network, in a shape."""
+    encoder = registry.NETWORKS[network].encoder
+    blocks = (*encoder.blocks(shape), *linear_heads.blocks(encoder.width(shape), shape.outputs))
+    return {each.name: (0.2 * rng.standard_normal(each.shape)).astype(np.float32) for each in blocks}
 
 
 def arrays_of(model_type: str, rng: np.random.Generator, heads: int) -> Arrays:
@@ -39,13 +43,12 @@ def arrays_of(model_type: str, rng: np.random.Generator, heads: int) -> Arrays:
         f"{WARM_SCORES}0": rng.random(5).astype(np.float32),
     }
     scaling = {"input_mean": rng.standard_normal(FeatureSet.F), "input_scale": rng.random(FeatureSet.F)}
-    return {
-        "har": lambda: linear,
-        "lstm": lambda: linear | network_arrays(rng, FeatureSet.F, heads) | scaling,
-        "classic": lambda: network_arrays(rng, 1, 1) | {"scaler": np.array([0.8, 0.5])},
-        "hybrid": dict,
-        "naive": dict,
-    }[model_type]()
+    if model_type in registry.NETWORKS:
+        shape = registry.NETWORKS[model_type].shape(1, heads)
+        return linear | network_arrays(rng, model_type, shape) | scaling
+    if model_type == "classic":
+        return network_arrays(rng, "lstm", Shape(1, 1, 32, 1, 1, 20)) | {"scaler": np.array([0.8, 0.5])}
+    return linear if model_type == "har" else {}
 
 
 def market_of(rows: int, seed: int = 0) -> MarketView:
@@ -74,7 +77,8 @@ ALL = np.arange(ROWS)
 def type_of(row: int) -> str:
     """Long runs of `lstm`, so that chunks have borders inside of them, and others between."""
     if row % 10 == 7:
-        return ("har", "classic", "naive", "hybrid")[row // 10 % 4]
+        others = [name for name in registry.MODEL_TYPES if name != "lstm"]
+        return others[row // 10 % len(others)]
     return "lstm"
 
 
@@ -137,7 +141,7 @@ def test_how_the_market_lies_in_memory_leaves_no_trace(
     assert bits(bank.forecast(np.array(same), one_type)) == [alone[row] for row in same]
 
 
-@pytest.mark.parametrize("model_type", ["lstm", "har", "classic", "hybrid", "naive"])
+@pytest.mark.parametrize("model_type", registry.MODEL_TYPES)
 def test_a_bank_of_one_type_says_what_its_models_say_alone(model_type: str) -> None:
     bank = Bank()
     for row in range(2 * CHUNK + 3):
@@ -236,13 +240,15 @@ def test_a_longer_horizon_borrows_the_longest_head_below_it() -> None:
 
 def test_an_unknown_model_type_is_refused_with_those_there_are() -> None:
     unknown = ModelMetadata("S", "oracle", 0, 0, {})
-    with pytest.raises(ModelMismatch, match="lstm, har, classic, hybrid, naive"):
+    with pytest.raises(
+        ModelMismatch, match="lstm, bilstm, attention, transformer, har, classic, hybrid, naive"
+    ):
         Bank().install(0, Model("oracle", "S", HORIZONS, {}, unknown))
 
 
-@pytest.mark.parametrize("live", [lstm.LiveLstm(4), har.LiveHar(4), classic.LiveClassic(4)])
-def test_room_for_more_models_keeps_those_that_are_there(live: lstm.LiveLstm) -> None:
-    name = {lstm.LiveLstm: "lstm", har.LiveHar: "har", classic.LiveClassic: "classic"}[type(live)]
+@pytest.mark.parametrize("name", [*registry.NETWORKS, "har", "classic"])
+def test_room_for_more_models_keeps_those_that_are_there(name: str) -> None:
+    live: LiveModels = registry.model_type(name).live(4)
     live.grow(2)
     live.put(1, model_of(name, 1))
     slot, view = np.array([1]), MARKET.take(np.array([1]))
@@ -252,10 +258,11 @@ def test_room_for_more_models_keeps_those_that_are_there(live: lstm.LiveLstm) ->
     assert bits(live.forecast(slot, view)) == before
 
 
-def test_absurd_inputs_shut_gates_and_overflow_nothing() -> None:
-    live = lstm.LiveLstm(4)
+@pytest.mark.parametrize("name", registry.NETWORKS)
+def test_absurd_inputs_overflow_nothing(name: str) -> None:
+    live = registry.model_type(name).live(4)
     live.grow(1)
-    live.put(0, model_of("lstm", 0))
+    live.put(0, model_of(name, 0))
     view = MARKET.take(np.array([0]))
     view.window[:] *= 1e6
     assert np.isfinite(live.forecast(np.array([0]), view).log_scale).all()

@@ -1,6 +1,7 @@
-"""`lstm` and `classic`: what they train on, when they stop, and that live they say what they learned."""
+"""Networks on the residual, and `classic`: what they train on, when they stop, and what they say live."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from numpy.typing import NDArray
 
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.features import FeatureSet
-from stream_lstm.models import classic, har, lstm
+from stream_lstm.models import classic, har, registry, residual
 from stream_lstm.models.level import log_scale
-from stream_lstm.models.live import Outcome
+from stream_lstm.models.live import LiveModels, Outcome
 from stream_lstm.models.market_view import MarketView
 from stream_lstm.models.model import Model
 from stream_lstm.models.network import Network
@@ -18,6 +19,9 @@ from stream_lstm.models.training_set import TrainingSet
 
 Floats = NDArray[np.float64]
 Loss = NDArray[np.float64]
+
+LSTM = registry.model_type("lstm")
+NETWORKS = pytest.mark.parametrize("name", registry.NETWORKS)
 
 
 def only(outcomes: list[Outcome]) -> Model:
@@ -39,74 +43,121 @@ def textbook(model: Model, window: Floats) -> Floats:
     return said
 
 
-def test_the_linear_part_of_lstm_is_har_and_frozen(training_set: Callable[..., TrainingSet]) -> None:
+def live_of(name: str, model: Model) -> LiveModels:
+    """The model in the first slot of its type."""
+    live = registry.model_type(name).live(len(model.heads))
+    live.grow(1)
+    live.put(0, model)
+    return live
+
+
+def corrections(name: str, model: Model, window: Floats) -> Floats:
+    """What the network says to one scaled window (T, F) as it is trained, in float64: outputs (J,)."""
+    network = registry.NETWORKS[name]
+    shape = network.shape(1, len(model.heads))._replace(batch=1)
+    trained = Network(
+        shape, [window], [np.zeros((1, shape.outputs))], encoder=network.encoder, dtype=np.float64
+    )
+    for block, array in trained.parameters.true.of(0).items():
+        array[:] = model.arrays[block]
+    trained.load(np.zeros((1, 1), np.intp))
+    trained.gradient()
+    said: Floats = trained.heads.outputs[0, :, 0]
+    return said
+
+
+@NETWORKS
+def test_the_linear_part_of_a_network_is_har_and_frozen(
+    name: str, training_set: Callable[..., TrainingSet]
+) -> None:
     data = training_set("A", 1000)
-    linear, whole = har.fit(data), only(lstm.fit([data]))
-    for name, array in linear.arrays.items():
-        np.testing.assert_array_equal(whole.arrays[name], array)
+    linear, whole = only(har.TYPE.fit([data])), only(registry.fit_each(name, [data]))
+    for array_name, array in linear.arrays.items():
+        np.testing.assert_array_equal(whole.arrays[array_name], array)
     assert whole.arrays["heads"].any()
-    assert whole.arrays["lstm"].dtype == whole.arrays["heads"].dtype == np.float32
+    network = whole.arrays.keys() - linear.arrays.keys() - {"input_mean", "input_scale"}
+    assert {whole.arrays[block].dtype for block in network} == {np.dtype(np.float32)}
+    assert whole.metadata.config["hiddenSize"] == registry.NETWORKS[name].hidden
 
 
-def test_under_500_windows_the_lstm_says_nothing(
-    training_set: Callable[..., TrainingSet], view_of: Callable[..., MarketView]
+@NETWORKS
+def test_under_500_windows_a_network_says_nothing(
+    name: str, training_set: Callable[..., TrainingSet], view_of: Callable[..., MarketView]
 ) -> None:
     # 24 candles ahead and 20 behind: 542 candles have 499 windows.
     short, enough = training_set("A", 542), training_set("A", 543)
-    young, model = lstm.fit([short, enough])
-    assert isinstance(young, Model)
-    assert isinstance(model, Model)
-    assert not young.arrays["lstm"].any()
-    assert model.arrays["lstm"].any()
-    live, linear = lstm.LiveLstm(3), har.LiveHar(3)
-    for each in (live, linear):
-        each.grow(1)
-        each.put(0, young)
+    young, model = registry.fit(name, [short, enough])
+    assert not young.arrays["heads"].any()
+    assert model.arrays["heads"].any()
+    live, linear = live_of(name, young), live_of("har", young)
     view, slot = view_of(short), np.array([0])
     np.testing.assert_array_equal(live.forecast(slot, view).log_scale, linear.forecast(slot, view).log_scale)
 
 
-def test_a_live_lstm_says_its_ridge_and_its_network(
+@NETWORKS
+def test_live_a_network_says_its_ridge_and_what_it_says_in_training(
+    name: str, training_set: Callable[..., TrainingSet], view_of: Callable[..., MarketView]
+) -> None:
+    data = training_set("A", 1000)
+    model = only(registry.fit_each(name, [data]))
+    view, arrays = view_of(data), model.arrays
+    window = (view.window[0] - arrays["input_mean"]) * arrays["input_scale"]
+    correction = corrections(name, model, window)
+    ratios = view.skip[0] @ arrays["skip_weights"] + arrays["skip_bias"] + correction
+    expected = log_scale(ratios[[0, 1, 2, 2]], view.log_base, view.log_slow, view.steps[0])
+    said = live_of(name, model).forecast(np.array([0]), view)
+    np.testing.assert_allclose(said.log_scale[0], expected, atol=1e-5)
+    assert np.abs(correction).max() > 1e-4
+
+
+@NETWORKS
+def test_every_candle_of_the_window_is_read(
+    name: str, training_set: Callable[..., TrainingSet], view_of: Callable[..., MarketView]
+) -> None:
+    data = training_set("A", 1000)
+    live, view = live_of(name, only(registry.fit_each(name, [data]))), view_of(data)
+    said = live.forecast(np.array([0]), view).log_scale
+    for step in range(20):
+        other = replace(view, window=view.window.copy())
+        other.window[0, step] += 1.0
+        assert (live.forecast(np.array([0]), other).log_scale != said).any(), f"step {step} is not read"
+
+
+def test_an_lstm_computes_the_textbook_one(
     training_set: Callable[..., TrainingSet], view_of: Callable[..., MarketView]
 ) -> None:
     data = training_set("A", 1000)
-    model = only(lstm.fit([data]))
-    live = lstm.LiveLstm(3)
-    live.grow(1)
-    live.put(0, model)
-    view, arrays = view_of(data), model.arrays
-    window = (view.window[0] - arrays["input_mean"]) * arrays["input_scale"]
-    ratios = view.skip[0] @ arrays["skip_weights"] + arrays["skip_bias"] + textbook(model, window)
-    expected = log_scale(ratios[[0, 1, 2, 2]], view.log_base, view.log_slow, view.steps[0])
-    said = live.forecast(np.array([0]), view)
-    np.testing.assert_allclose(said.log_scale[0], expected, atol=1e-5)
-    assert np.abs(textbook(model, window)).max() > 1e-3
+    model = only(LSTM.fit([data]))
+    window = (view_of(data).window[0] - model.arrays["input_mean"]) * model.arrays["input_scale"]
+    np.testing.assert_allclose(corrections("lstm", model, window), textbook(model, window), atol=1e-12)
 
 
-def test_the_network_learns_the_residual_of_the_newest_windows(
-    training_set: Callable[..., TrainingSet], monkeypatch: pytest.MonkeyPatch
+@NETWORKS
+def test_a_network_learns_the_residual_of_the_newest_windows(
+    name: str, training_set: Callable[..., TrainingSet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[set[int], Loss]] = []
-    run_epoch = lstm.run_epoch
+    run_epoch = residual.run_epoch
 
     def watched(network: Network, order: NDArray[np.intp], rates: Sequence[float]) -> Loss:
         loss = run_epoch(network, order, rates)
         seen.append((set(order[0].tolist()), loss))
         return loss
 
-    monkeypatch.setattr(lstm, "run_epoch", watched)
-    lstm.fit([training_set("A", 1000)])
+    monkeypatch.setattr(residual, "run_epoch", watched)
+    registry.fit(name, [training_set("A", 1000)])
     windows, losses = zip(*seen, strict=True)
     # The last window ends 24 candles before the end: its targets are over. 957 windows, 7 batches of 128.
     newest = 1000 - 1 - 24 - 19
-    assert windows == (set(range(newest - 7 * 128 + 1, newest + 1)),) * lstm.EPOCHS
+    assert windows == (set(range(newest - 7 * 128 + 1, newest + 1)),) * residual.EPOCHS
     assert losses[-1] < losses[0]
 
 
-def test_inputs_without_variance_are_ignored(training_set: Callable[..., TrainingSet]) -> None:
+@NETWORKS
+def test_inputs_without_variance_are_ignored(name: str, training_set: Callable[..., TrainingSet]) -> None:
     flat = training_set("A", 800)
     flat.candles[:, 4] = 0.0  # no volume, ever
-    model = only(lstm.fit([flat]))
+    model = only(registry.fit_each(name, [flat]))
     surge = 3
     assert model.arrays["input_scale"][surge] == 0
     assert np.delete(model.arrays["input_scale"], surge).all()
@@ -206,13 +257,11 @@ def test_classic_has_nothing_to_learn_from_a_price_that_never_moves(
     assert "all the same" in str(failure)
 
 
-def test_a_price_that_never_moves_is_no_trouble_to_lstm(
-    training_set: Callable[..., TrainingSet], view_of: Callable[..., MarketView]
+@NETWORKS
+def test_a_price_that_never_moves_is_no_trouble_to_a_network(
+    name: str, training_set: Callable[..., TrainingSet], view_of: Callable[..., MarketView]
 ) -> None:
     still = training_set("A", 700)
     still.candles[:, :4] = 1.0
-    model = only(lstm.fit([still]))
-    live = lstm.LiveLstm(3)
-    live.grow(1)
-    live.put(0, model)
+    live = live_of(name, only(registry.fit_each(name, [still])))
     assert np.isfinite(live.forecast(np.array([0]), view_of(still)).log_scale).all()

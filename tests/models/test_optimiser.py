@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stream_lstm.models import linear_heads
 from stream_lstm.models.adam import Adam, Penalty, clip_by_norm
-from stream_lstm.models.initialisation import initialise
-from stream_lstm.models.parameters import Views, allocate
+from stream_lstm.models.lstm_layer import LstmEncoder
+from stream_lstm.models.network import Network
+from stream_lstm.models.parameters import Parameters, Views
 from stream_lstm.models.shape import Shape
 
 Floats = NDArray[np.float64]
@@ -14,10 +16,18 @@ Floats = NDArray[np.float64]
 SHAPE = Shape(series=3, inputs=2, hidden=4, outputs=2, batch=1, steps=1)
 
 
+def parameters_of(true: int, gradient: int | None) -> Parameters:
+    """Parameters and gradient drawn with a seed each; without one the gradient is nothing."""
+    blocks = (*LstmEncoder.blocks(SHAPE), *linear_heads.blocks(SHAPE.hidden, SHAPE.outputs))
+    parameters = Parameters(blocks, SHAPE.series, np.float64)
+    for views, seed in ((parameters.true, true), (parameters.gradient, gradient)):
+        if seed is not None:
+            views.flat[:] = np.random.default_rng(seed).standard_normal(views.flat.size)
+    return parameters
+
+
 def random_views(seed: int) -> Views:
-    views = allocate(SHAPE, np.float64)
-    views.flat[:] = np.random.default_rng(seed).standard_normal(views.flat.size)
-    return views
+    return parameters_of(seed, None).true
 
 
 def norms(views: Views) -> Floats:
@@ -28,8 +38,9 @@ def norms(views: Views) -> Floats:
 
 
 def test_adam_moves_as_its_paper_says() -> None:
-    true, gradient = random_views(0), random_views(1)
-    adam = Adam(true, gradient, SHAPE.inputs, Penalty(), None)
+    parameters = parameters_of(0, 1)
+    true, gradient = parameters.true, parameters.gradient
+    adam = Adam(parameters, Penalty(), None)
     expected = true.flat.copy()
     first, second = np.zeros_like(expected), np.zeros_like(expected)
     for update in range(1, 30):
@@ -69,32 +80,34 @@ def test_a_series_that_blew_up_does_not_change_the_clip_of_another() -> None:
 
 @pytest.mark.parametrize("clip", [None, 1e-9], ids=["unclipped", "clipped to nothing"])
 def test_the_penalty_pulls_weights_and_spares_biases_whatever_the_clip(clip: float | None) -> None:
-    true, gradient = random_views(4), allocate(SHAPE, np.float64)
+    parameters, moved = parameters_of(4, None), parameters_of(4, None).true
+    true = parameters.true
     true.flat[:] = np.abs(true.flat) + 0.1
     before = true.flat.copy()
-    Adam(true, gradient, SHAPE.inputs, Penalty(lstm=0.1, heads=0.2), clip).update(0.01)
-    moved = allocate(SHAPE, np.float64)
+    Adam(parameters, Penalty(layers=0.1, heads=0.2), clip).update(0.01)
     moved.flat[:] = true.flat - before
     columns = np.arange(SHAPE.operand) != SHAPE.inputs
     # The first step of Adam has the length of the rate wherever there is a gradient.
-    np.testing.assert_allclose(moved.lstm[:, :, columns], -0.01, rtol=1e-5)
-    np.testing.assert_allclose(moved.heads, -0.01, rtol=1e-5)
-    assert not moved.lstm[:, :, SHAPE.inputs].any()
-    assert not moved.bias.any()
+    np.testing.assert_allclose(moved["lstm"][:, :, columns], -0.01, rtol=1e-5)
+    np.testing.assert_allclose(moved["heads"], -0.01, rtol=1e-5)
+    assert not moved["lstm"][:, :, SHAPE.inputs].any()
+    assert not moved["heads_bias"].any()
 
 
 def test_a_network_begins_with_xavier_weights_and_open_forget_gates() -> None:
     shape = Shape(series=2, inputs=8, hidden=32, outputs=4, batch=1, steps=1)
-    views = allocate(shape, np.float32)
-    initialise(views, 1, shape.inputs, np.random.default_rng(0), zero_heads=False)
-    for view in views.segments:
+    series = [np.zeros((1, 8)), np.zeros((1, 8))], [np.zeros((1, 4)), np.zeros((1, 4))]
+    network = Network(shape, *series, encoder=LstmEncoder)
+    true = network.parameters.true
+    network.initialise(1, np.random.default_rng(0), zero_heads=False)
+    for view in true.segments:
         assert not view[0].any(), "another series was touched"
-    weights = views.lstm[1]
+    weights = true["lstm"][1]
     for block, fan_in in ((weights[:, :8], 8), (weights[:, 9:], 32)):
         limit = np.sqrt(6 / (fan_in + 32))
         assert 0.9 * limit < np.abs(block).max() <= limit
         assert abs(block.mean()) < 0.1 * limit
     np.testing.assert_array_equal(weights[:, 8], np.repeat([0.0, 0.0, 1.0, 0.0], 32))  # o, i, f, g
-    assert views.heads[1].any()
-    initialise(views, 1, shape.inputs, np.random.default_rng(0), zero_heads=True)
-    assert not views.heads[1].any()
+    assert true["heads"][1].any()
+    network.initialise(1, np.random.default_rng(0), zero_heads=True)
+    assert not true["heads"][1].any()
