@@ -195,6 +195,7 @@ def backtest(
         str | None, typer.Option("--to", metavar="DATE", help="Nothing later is looked at.")
     ] = None,
     history: Annotated[int, typer.Option(min=100, help="Candles kept per series.")] = 8_760,
+    features: Annotated[str | None, typer.Option(metavar="G[,G…]", help="Groups that models read.")] = None,
     retrain: Annotated[str, typer.Option(metavar="24h", help="Time between two trainings.")] = "24h",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that share the files.")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -217,6 +218,8 @@ def backtest(
 
     given = {"horizons": orjson.dumps(horizons.split(",")).decode(), "confidence": str(confidence)}
     given |= {"training.expiry": retrain, "training.seed": str(seed), "history.candles": str(history)}
+    if features is not None:
+        given["features"] = orjson.dumps(features.split(",")).decode()
     settings = _settings(config, [*(f"{name}={value}" for name, value in given.items()), *(set or [])])
     from_ms, to_ms = (None if date is None else _date(date) for date in (begin, end))
     walk = Walk(config=settings.engine(), from_ms=from_ms, to_ms=to_ms)

@@ -140,7 +140,11 @@ class Engine:
         return said
 
     def install(self, key: SeriesKey, model: Model) -> bool:
-        """Let a model answer for a series from its next candle on; false if the series is not here."""
+        """Let a model answer for a series from its next candle on; false if the series is not here.
+
+        Raises `ModelMismatch` if it reads other features than `config` says.
+        """
+        model.check_features(self.config.features)
         series = self._series.get(key)
         if series is None:
             return False
@@ -199,6 +203,7 @@ class Engine:
             reference=series.reference,
             horizons=series.steps,
             seed=zlib.crc32(f"{series.name}:{self.config.seed}".encode()),
+            features=self.config.features,
         )
 
     def request(self, key: SeriesKey) -> TrainingRequest | None:

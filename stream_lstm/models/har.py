@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.features import Features, FeatureSet
 from stream_lstm.features.feature_set import SIGNED
+from stream_lstm.features.groups import kept
 from stream_lstm.models.level import log_scale
 from stream_lstm.models.live import HeadSteps, ModelType, grown, one_by_one
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
@@ -64,7 +65,8 @@ def fit(data: TrainingSet) -> Model:
 def linear_part(data: TrainingSet) -> LinearPart:
     """Features, targets, ridge and warm-start scores of one series; `TrainingFailed` if too young."""
     data.check()
-    seen = FeatureSet().run(data.state, data.candles, data.open_ms, data.step_ms)
+    whole = FeatureSet().run(data.state, data.candles, data.open_ms, data.step_ms)
+    seen = kept(whole, data.features)
     wanted = targets(seen, data.synthetic, data.heads)
     ridge = fit_ridge(data.series, seen.skip, wanted)
     arrays: Arrays = {"skip_weights": ridge.weights, "skip_bias": ridge.bias}

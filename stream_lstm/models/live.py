@@ -38,6 +38,8 @@ class ModelType(NamedTuple):
     fit: Callable[[Sequence[TrainingSet]], list[Outcome]]
     live: Callable[[int], LiveModels]
     """Makes the store of live models with J heads."""
+    warm: bool = False
+    """Whether `fit` is a function of the model before as well: `TrainingSet.previous`."""
 
 
 class Untrained:

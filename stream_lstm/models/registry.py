@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from stream_lstm.errors import ModelMismatch, TrainingFailed
-from stream_lstm.models import attention, bilstm, classic, har, hybrid, lstm, naive, residual, transformer
+from stream_lstm.models import (
+    attention,
+    bilstm,
+    classic,
+    ensemble,
+    har,
+    hybrid,
+    lstm,
+    naive,
+    residual,
+    transformer,
+)
 from stream_lstm.models.live import ModelType, Outcome
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
@@ -14,8 +25,8 @@ NETWORKS: Final = {
 }
 """On the residual of `har`."""
 
-MODEL_TYPES: Final = {name: residual.model_type(network) for name, network in NETWORKS.items()} | {
-    each.name: each for each in (har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
+MODEL_TYPES: Final = {name: residual.type_of(network) for name, network in NETWORKS.items()} | {
+    each.name: each for each in (ensemble.TYPE, har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
 }
 
 

@@ -72,7 +72,7 @@ class Residual(NamedTuple):
         }
 
 
-def model_type(network: Residual) -> ModelType:
+def type_of(network: Residual) -> ModelType:
     """Its entry of the registry."""
     return ModelType(network.name, partial(fit, network), partial(LiveResidual, network))
 
@@ -88,19 +88,29 @@ class Job(NamedTuple):
     scale: Floats
     """(F,) 1 / deviation over the training rows, 0 for an input without variance."""
 
+    @property
+    def scaling(self) -> Arrays:
+        """What live inputs are standardised with."""
+        return {"input_mean": self.mean, "input_scale": self.scale}
+
+
+Beginning = Callable[[Network, int, Job, np.random.Generator], None]
+"""Sets the parameters of one series of a stack before its first epoch."""
+
 
 def fit(network: Residual, sets: Sequence[TrainingSet]) -> list[Outcome]:
     """Fit every series, those with equally many windows and heads side by side."""
     return fit_stacked(
         sets,
-        prepare=_prepare,
-        shape=lambda job: (len(job.windows), len(job.part.heads)),
-        train=partial(_train, network),
+        prepare=prepare,
+        shape=alike,
+        train=partial(train, network),
         finish=partial(_model, network),
     )
 
 
-def _prepare(data: TrainingSet) -> Job:
+def prepare(data: TrainingSet) -> Job:
+    """The linear part of a series, and what is left to a network; `TrainingFailed` if too young."""
     part = linear_part(data)
     known = np.isfinite(part.targets[STEPS - 1 :]).all(axis=1)
     windows = np.flatnonzero(known)[-_MOST_WINDOWS:]
@@ -114,8 +124,19 @@ def _prepare(data: TrainingSet) -> Job:
     return Job(data, part, windows, rows.mean(axis=0), scale)
 
 
-def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
-    """The arrays of a stack of networks."""
+def alike(job: Job) -> tuple[int, int]:
+    """What jobs must have in common to be stacked: W and J."""
+    return len(job.windows), len(job.part.heads)
+
+
+def _begin_cold(stack: Network, series: int, job: Job, rng: np.random.Generator) -> None:
+    stack.initialise(series, rng, zero_heads=True)
+
+
+def train(
+    network: Residual, jobs: Sequence[Job], *, epochs: int = EPOCHS, begin: Beginning = _begin_cold
+) -> list[Arrays]:
+    """The arrays of a stack of networks, each of which begins as `begin` leaves it."""
     shape = network.shape(len(jobs), len(jobs[0].part.heads))
     inputs = [(job.part.seen.inputs - job.mean) * job.scale for job in jobs]
     targets = [_residual(job.part) for job in jobs]
@@ -123,8 +144,8 @@ def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
     if len(jobs[0].windows):
         rngs = [np.random.default_rng(job.data.seed) for job in jobs]
         for series, rng in enumerate(rngs):
-            stack.initialise(series, rng, zero_heads=True)
-        _run(stack, [job.windows for job in jobs], rngs, network.first_rate)
+            begin(stack, series, jobs[series], rng)
+        _run(stack, [job.windows for job in jobs], rngs, network.first_rate, epochs)
     return [
         {name: block.copy() for name, block in stack.parameters.true.of(series).items()}
         for series in range(len(jobs))
@@ -132,11 +153,15 @@ def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
 
 
 def _run(
-    stack: Network, windows: Sequence[Index], rngs: Sequence[np.random.Generator], first_rate: float
+    stack: Network,
+    windows: Sequence[Index],
+    rngs: Sequence[np.random.Generator],
+    first_rate: float,
+    epochs: int,
 ) -> None:
-    updates = EPOCHS * len(windows[0]) // BATCH
+    updates = epochs * len(windows[0]) // BATCH
     rates = [cosine(update, updates, first_rate, LAST_RATE) for update in range(updates)]
-    for epoch_rates in np.split(np.array(rates), EPOCHS):
+    for epoch_rates in np.split(np.array(rates), epochs):
         run_epoch(stack, shuffled(windows, rngs), epoch_rates.tolist())
 
 
@@ -147,8 +172,7 @@ def _residual(part: LinearPart) -> Floats:
 
 
 def _model(network: Residual, job: Job, arrays: Arrays) -> Model:
-    scaling = {"input_mean": job.mean, "input_scale": job.scale}
-    whole = job.part.arrays | arrays | scaling
+    whole = job.part.arrays | arrays | job.scaling
     return fitted(network.name, job.data, job.part.heads, whole, network.described())
 
 

@@ -1,12 +1,14 @@
 """What a fit is a function of: the candles of one series, its horizons and a seed. Picklable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.errors import TrainingFailed
+from stream_lstm.features import groups
 
 MINIMUM_CANDLES: Final = 100
 CANDLES_PER_STEP: Final = 20
@@ -32,6 +34,10 @@ class TrainingSet:
     horizons: tuple[int, ...]
     """Steps, ascending."""
     seed: int
+    features: tuple[str, ...] = groups.ALL
+    """Groups of features that the model reads, in order."""
+    previous: Mapping[str, NDArray[Any]] | None = None
+    """Arrays of the model that answers, where a fit begins from them."""
 
     def __len__(self) -> int:
         return len(self.candles)
