@@ -223,6 +223,7 @@ def test_variables_that_are_not_ours_are_left_alone(name: str, text: str) -> Non
         ('horizons=["1h","60m"]', "1h and 60m are the same horizon"),
         ("features=[]", "features = .*name at least one"),
         ('features=["rsi"]', "'rsi' is no group of features; choose from ranges, profile"),
+        ("model=pooled", "pooled is for `stream-lstm backtest`: .*depend on which series share a worker"),
         ("model=lstm-warm", "lstm-warm is for `stream-lstm backtest`: .*worse than `lstm`"),
         ("inputs=candles", r'write JSON, \[\{"topic": "candles"\}\]'),
         ('inputs=[{"topic":"a","pattern":"b"}]', r"inputs\[0\] .*either a topic or a pattern"),

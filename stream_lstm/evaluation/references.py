@@ -1,6 +1,7 @@
-"""Forecasters that nobody runs live and models are measured beside: constant volatility, GARCH, a warm start.
+"""Forecasters that nobody runs live: constant volatility and GARCH, a warm start and a pooled ridge.
 
-They offer what a model type offers, so that the same engine retrains, asks and calibrates them.
+Models are measured beside them. They offer what a model type offers, so that the same engine retrains, asks
+and calibrates them.
 """
 
 from typing import Final
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.errors import SettingsError, TrainingFailed
-from stream_lstm.evaluation import warm_start
+from stream_lstm.evaluation import pooling, warm_start
 from stream_lstm.models.live import ModelType, grown, one_by_one
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Model, fitted
@@ -131,6 +132,7 @@ REFERENCES: Final = {
     each.name: each
     for each in (
         warm_start.TYPE,
+        pooling.TYPE,
         ModelType("constant", one_by_one(fit_constant), LiveConstant),
         ModelType("garch", one_by_one(fit_garch), LiveGarch),
     )

@@ -40,6 +40,8 @@ class ModelType(NamedTuple):
     """Makes the store of live models with J heads."""
     warm: bool = False
     """Whether `fit` is a function of the model before as well: `TrainingSet.previous`."""
+    pooled: bool = False
+    """Whether the model of a set depends on the other sets as well."""
 
 
 class Untrained:

@@ -40,6 +40,7 @@ OUR_TOPICS: Final = ("predictions", "scores", "model-events", "control", "candle
 _SHORTEST_CANDLE_MS: Final = 60_000
 _ONLY_IN_BACKTESTS: Final = {
     "lstm-warm": "a warm start forecasts worse than `lstm`, which begins anew (docs/feature-sets.md)",
+    "pooled": "what it says would depend on which series share a worker (docs/adr/0002-pooled-models.md)",
 }
 
 Live = Literal["lstm", "bilstm", "attention", "transformer", "ensemble", "har", "classic", "hybrid", "naive"]
