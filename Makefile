@@ -81,7 +81,7 @@ bench: $(VENV)/.peers  ## every benchmark, results in benchmarks/results
 dashboards: setup  ## deploy/grafana/dashboards, from deploy/grafana/source
 	$(BIN)/python deploy/grafana/source
 
-docs: setup  ## docs/settings.md, from the settings
+docs: setup  ## docs/settings.md from the settings, the table of docs/models.md from what was measured
 	$(BIN)/python docs/generate.py
 
 smoke: setup  ## the wheel, alone in a fresh environment, plays the demo for ten seconds and serves the page

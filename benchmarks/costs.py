@@ -1,7 +1,9 @@
-"""What a model costs: CPU seconds of a fit, microseconds of a forecast. S series that share a call."""
+"""What a model costs: seconds of a fit, microseconds of a forecast. S series that share a call."""
 
 import time
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -19,20 +21,17 @@ CANDLES: Final = 8_760
 HORIZONS: Final = (1, 4, 24, 168)
 WINDOW: Final = 20
 FITS: Final = 5
-STACK: Final = 8
 CALLS: Final = 200
 TOGETHER: Final = 100
 
 
 class Cost(NamedTuple):
-    """Medians, of one thread."""
+    """Medians of CPU time, one thread."""
 
     fit_s: float
-    """CPU seconds of a fit of one series on a year of hourly candles, its features included."""
-    fit_s_stacked: float
-    """The same for each of eight series that are fitted side by side."""
+    """Seconds of a fit of one series on a year of hourly candles, its features included."""
     forecast_us: float
-    """Wall microseconds from a market to the forecast of all horizons, of one series alone."""
+    """Microseconds from a market to the forecast of all horizons, of one series alone."""
     forecast_us_of_100: float
     """The same for each of 100 series in one call."""
 
@@ -40,17 +39,14 @@ class Cost(NamedTuple):
 def cost_of(model: str, file: CandleFile, to_ms: int | None) -> Cost:
     """The cost of a model on the newest year of a file that ends at `to_ms`."""
     data, kind = _year(file, to_ms), forecaster(model)
-    fits, stacked = (
-        median(_cpu_seconds(lambda sets=[data] * series: kind.fit(sets)) / series for _ in range(FITS))
-        for series in (1, STACK)
-    )
+    fit_s = median(_cpu_seconds(partial(kind.fit, [data])) for _ in range(FITS))
     (fitted,) = kind.fit([data])
     if not isinstance(fitted, Model):
         raise fitted
-    return Cost(fits, stacked, _forecast_us(fitted, data, 1), _forecast_us(fitted, data, TOGETHER))
+    return Cost(fit_s, _forecast_us(fitted, data, 1), _forecast_us(fitted, data, TOGETHER))
 
 
-def _cpu_seconds(work) -> float:
+def _cpu_seconds(work: Callable[[], object]) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began
@@ -82,11 +78,7 @@ def _forecast_us(model: Model, data: TrainingSet, series: int) -> float:
     one = _market(data)
     view = MarketView(*(getattr(one, each.name).repeat(series, axis=0) for each in fields(MarketView)))
     bank.forecast(rows, view)
-    taken = []
-    for _ in range(CALLS):
-        began = time.perf_counter()
-        bank.forecast(rows, view)
-        taken.append(time.perf_counter() - began)
+    taken = [_cpu_seconds(partial(bank.forecast, rows, view)) for _ in range(CALLS)]
     return median(taken) / series * 1e6
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--to", dest="end", default="2022-10-11", help="end of what is judged")
     parser.add_argument("--retrain-days", type=int, default=14)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--only-costs", action="store_true", help="measure again what the models cost, no more"
+    )
     parser.add_argument("--json", type=Path, help="file for the result (benchmarks/results/forecasts.json)")
     parser.add_argument("--quick", action="store_true", help="the last 3,000 candles: to see that it runs")
     return parser.parse_args()
@@ -72,11 +75,11 @@ def protocol_of(chosen: argparse.Namespace, interval: str) -> dict[str, Any]:
     }
 
 
-def rows_of(model: str, symbols: str, summary: Sequence[dict[str, Any]], cost: Cost) -> list[report.Row]:
-    """A row of the result for every horizon of a model."""
+def rows_of(symbols: str, summary: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row of the result for every model and horizon."""
     return [
         {
-            "what": f"{model} {row['horizon']}",
+            "what": f"{row['model']} {row['horizon']}",
             "symbols": symbols,
             "winkler": row["winklerRatio"],
             "worst": row["worstWinklerRatio"],
@@ -89,23 +92,21 @@ def rows_of(model: str, symbols: str, summary: Sequence[dict[str, Any]], cost: C
             "worst_500": row["worst500"],
             "rmse": row["rmseRatio"],
             "better": row["better"],
-            **cost._asdict(),
         }
         for row in summary
-        if row["model"] == model
     ]
 
 
-def kept(path: Path, protocol: dict[str, Any], models: Sequence[str], symbols: str) -> list[dict[str, Any]]:
-    """The rows of a former result of the same protocol, but for those of these models and symbols."""
+def of_model(row: dict[str, Any], costs: Mapping[str, Cost]) -> dict[str, float]:
+    """What the model of a row costs; nothing if that was not measured."""
+    model = row["what"].split()[0]
+    return costs[model]._asdict() if model in costs else {}
+
+
+def former_rows(path: Path, protocol: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a former result, if it is of the same protocol."""
     former = json.loads(path.read_text()) if path.exists() else {}
-    if former.get("protocol") != protocol:
-        return []
-    return [
-        row
-        for row in former["rows"]
-        if row["symbols"] != symbols or str(row["what"]).split()[0] not in models
-    ]
+    return former["rows"] if former.get("protocol") == protocol else []
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -135,14 +136,19 @@ def main() -> None:
     if chosen.quick:
         walk = replace(walk, from_ms=None, to_ms=None)
     models, began = chosen.models.split(","), time.perf_counter()
-    with counting("candles", shown=True) as progress:
-        tested = backtesting.backtest(files, walk, models, chosen.jobs, progress)
-    summary = summarise(backtesting.judge_all(tested))
     protocol = protocol_of(chosen, files[0].interval)
-    symbols = " ".join(sorted({file.symbol for file in files}))
-    rows = kept(chosen.json or report.RESULTS / "forecasts.json", protocol, models, symbols)
-    for model in models:
-        rows += rows_of(model, symbols, summary, cost_of(model, files[0], walk.to_ms))
+    former = former_rows(chosen.json or report.RESULTS / "forecasts.json", protocol)
+    costs = {model: cost_of(model, files[0], walk.to_ms) for model in models}
+    if chosen.only_costs:
+        rows = [row | of_model(row, costs) for row in former]
+    else:
+        symbols = " ".join(sorted({file.symbol for file in files}))
+        with counting("candles", shown=True) as progress:
+            tested = backtesting.backtest(files, walk, models, chosen.jobs, progress)
+        summary = summarise(backtesting.judge_all(tested))
+        measured = [row | of_model(row, costs) for row in rows_of(symbols, summary)]
+        again = {(row["what"], row["symbols"]) for row in measured}
+        rows = measured + [row for row in former if (row["what"], row["symbols"]) not in again]
     found = report.Report("forecasts", in_order(rows), more={"protocol": protocol})
     for row in reversed(found.rows):
         model, horizon = str(row["what"]).split()

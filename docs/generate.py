@@ -1,9 +1,14 @@
-"""Writes docs/settings.md from the settings tree; with --check says whether it is what the tree says."""
+"""Writes docs/settings.md from the settings tree, and the table of docs/models.md from what was measured.
 
+With --check it says whether they are what they should be.
+"""
+
+import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -12,7 +17,10 @@ from stream_lstm.settings import Settings, describe
 from stream_lstm.settings.description import FIELDS, is_secret, meaning
 from stream_lstm.settings.inputs import Input
 
-PAGE: Final = Path(__file__).parent / "settings.md"
+HERE: Final = Path(__file__).parent
+SETTINGS: Final = HERE / "settings.md"
+MODELS: Final = HERE / "models.md"
+MEASURED: Final = HERE.parent / "benchmarks" / "results" / "forecasts.json"
 HEAD: Final = """\
 # Settings
 
@@ -23,11 +31,16 @@ Each is a line of a TOML file (`--config`), an environment variable, or `--set N
 (`500ms`, `30s`, `5m`, `12h`, `7d`), or seconds. `stream-lstm config show` lists all of them with the value
 that holds and where it comes from. What cannot be is refused at the start, with the way out.
 """
+MEASURED_BLOCK: Final = re.compile(r"(<!-- measured -->\n).*(<!-- /measured -->\n)", re.DOTALL)
+WORTH: Final = """\
+| model | horizon | Winkler / unit | pinball / unit | skill | coverage | fit, s | forecast, µs |
+|---|---|---|---|---|---|---|---|
+"""
 TABLE: Final = "| setting | default | meaning |\n|---|---|---|\n"
 
 
 def page() -> str:
-    """The whole page."""
+    """The whole page of settings."""
     defaults = {setting.name: setting.value for setting in describe(Settings())}
     parts = [HEAD]
     for title, told, names in sections():
@@ -74,15 +87,51 @@ def escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def models_page() -> str:
+    """The page of models with the table that the result makes."""
+    return MEASURED_BLOCK.sub(lambda block: block[1] + measured() + block[2], MODELS.read_text())
+
+
+def measured() -> str:
+    """How it was measured, and a table for each set of series."""
+    result = json.loads(MEASURED.read_text())
+    protocol, machine, blas = result["protocol"], result["machine"], result["blas"]
+    judged = (
+        f"judged from {protocol['from']} to {protocol['to']}, a fit every {protocol['retrain_days']} days"
+    )
+    kernel = f"OpenBLAS {blas['version']} ({blas['kernel']})"
+    parts = [
+        f"\nCandles of {protocol['interval']}, {judged}, {protocol['confidence']:.0%} asked.\n"
+        f"Times: {machine['cpu']}, NumPy {machine['numpy']}, {kernel}, one thread.\n\n"
+    ]
+    rows = result["rows"]
+    for symbols in dict.fromkeys(row["symbols"] for row in rows):
+        cells = "".join(worth(row) for row in rows if row["symbols"] == symbols)
+        parts.append(f"{symbols.replace(' ', ', ')}:\n\n{WORTH}{cells}\n")
+    return "".join(parts)
+
+
+def worth(row: dict[str, Any]) -> str:
+    """One line of the table."""
+    model, horizon = row["what"].split()
+    numbers = (
+        f"{row['winkler']:.4f} | {row['pinball']:.4f} | {row['skill']:+.4f} | {row['coverage']:.1%} | "
+        f"{row['fit_s']:.3g} | {row['forecast_us']:.0f}"
+    )
+    return f"| `{model}` | {horizon} | {numbers} |\n"
+
+
 def main(arguments: list[str]) -> int:
-    """Exit code 1 if `--check` finds the page stale."""
+    """Exit code 1 if `--check` finds a page stale."""
+    pages = {SETTINGS: page(), MODELS: models_page()}
     if "--check" not in arguments:
-        PAGE.write_text(page())
+        for path, text in pages.items():
+            path.write_text(text)
         return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print("docs/settings.md is not what the settings say: run `make docs`")
-    return 1
+    stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    if stale:
+        print(f"{' and '.join(stale)} of docs: not what settings and results say; run `make docs`")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

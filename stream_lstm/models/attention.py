@@ -40,7 +40,7 @@ class AttentionEncoder:
         self.hidden_rows = np.zeros((S, B, 2 * H), dtype)
         self._q, self._d_q, self._product = (np.zeros((H, S, B), dtype) for _ in range(3))
         self._shares, self._slopes = np.zeros((T, S, B), dtype), np.zeros((T, S, B), dtype)
-        self._row = np.zeros((S, B), dtype)
+        self._row, self._part = np.zeros((S, B), dtype), np.zeros((S, B), dtype)
         self._scale = np.array(H**-0.5, dtype)
 
     @staticmethod
@@ -93,7 +93,7 @@ class AttentionEncoder:
         for state, slope in zip(layer.states, slopes, strict=True):
             np.multiply(state, d_context, product)
             np.add.reduce(product, axis=0, out=slope)
-        softmax_slope(shares, slopes, self._row)
+        softmax_slope(shares, slopes, self._row, self._part)
         d_q.fill(0)
         for state, d_state, share, slope in zip(layer.states, layer.d_states, shares, slopes, strict=True):
             np.multiply(d_context, share, d_state)
@@ -118,11 +118,12 @@ def softmax(scores: Array, row: Array) -> None:
     np.divide(scores, row, scores)
 
 
-def softmax_slope(shares: Array, slopes: Array, row: Array) -> None:
-    """The slopes of `shares` (T, …) in place to those of the scores, with `row` (…) to work in."""
+def softmax_slope(shares: Array, slopes: Array, row: Array, part: Array) -> None:
+    """The slopes of `shares` (T, …) in place to those of the scores, with two arrays (…) to work in."""
     row.fill(0)
     for share, slope in zip(shares, slopes, strict=True):
-        row += share * slope
+        np.multiply(share, slope, part)
+        np.add(row, part, row)
     np.subtract(slopes, row, slopes)
     np.multiply(slopes, shares, slopes)
 

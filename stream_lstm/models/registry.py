@@ -1,23 +1,13 @@
-"""Which models there are. A new one is one file and one entry here."""
+"""Which models there are. A new one is one file and one entry here: a type, or a network on the residual."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from stream_lstm.errors import ModelMismatch, TrainingFailed
-from stream_lstm.models import (
-    attention,
-    bilstm,
-    classic,
-    ensemble,
-    har,
-    hybrid,
-    lstm,
-    naive,
-    residual,
-    transformer,
-)
+from stream_lstm.models import attention, bilstm, classic, ensemble, har, hybrid, lstm, naive, transformer
 from stream_lstm.models.live import ModelType, Outcome
 from stream_lstm.models.model import Model
+from stream_lstm.models.residual import type_of
 from stream_lstm.models.training_set import TrainingSet
 
 NETWORKS: Final = {
@@ -25,7 +15,7 @@ NETWORKS: Final = {
 }
 """On the residual of `har`."""
 
-MODEL_TYPES: Final = {name: residual.type_of(network) for name, network in NETWORKS.items()} | {
+MODEL_TYPES: Final = {name: type_of(network) for name, network in NETWORKS.items()} | {
     each.name: each for each in (ensemble.TYPE, har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
 }
 

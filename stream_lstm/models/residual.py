@@ -5,8 +5,9 @@ Always cold, and a function of (candles, seed): more epochs or a warm start fore
 Axes: N candles, F inputs, J heads, H hidden units.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,8 +52,7 @@ class Residual(NamedTuple):
     encoder: EncoderType
     reading: Callable[[int, int], Reading[Any]]
     """How encoders of F inputs and H hidden units are read live."""
-    first_rate: float = FIRST_RATE
-    config: Config = {}  # noqa: RUF012 (of a NamedTuple, and nobody changes it)
+    config: Mapping[str, int] = MappingProxyType({})
     """What else is told of it."""
 
     def shape(self, series: int, outputs: int) -> Shape:
@@ -65,7 +65,7 @@ class Residual(NamedTuple):
             **HAR_CONFIG,
             "hiddenSize": self.hidden,
             "sequenceLength": STEPS,
-            "learningRate": self.first_rate,
+            "learningRate": FIRST_RATE,
             "epochs": EPOCHS,
             "batchSize": BATCH,
             **self.config,
@@ -145,22 +145,16 @@ def train(
         rngs = [np.random.default_rng(job.data.seed) for job in jobs]
         for series, rng in enumerate(rngs):
             begin(stack, series, jobs[series], rng)
-        _run(stack, [job.windows for job in jobs], rngs, network.first_rate, epochs)
+        _run(stack, [job.windows for job in jobs], rngs, epochs)
     return [
         {name: block.copy() for name, block in stack.parameters.true.of(series).items()}
         for series in range(len(jobs))
     ]
 
 
-def _run(
-    stack: Network,
-    windows: Sequence[Index],
-    rngs: Sequence[np.random.Generator],
-    first_rate: float,
-    epochs: int,
-) -> None:
+def _run(stack: Network, windows: Sequence[Index], rngs: Sequence[np.random.Generator], epochs: int) -> None:
     updates = epochs * len(windows[0]) // BATCH
-    rates = [cosine(update, updates, first_rate, LAST_RATE) for update in range(updates)]
+    rates = [cosine(update, updates, FIRST_RATE, LAST_RATE) for update in range(updates)]
     for epoch_rates in np.split(np.array(rates), epochs):
         run_epoch(stack, shuffled(windows, rngs), epoch_rates.tolist())
 

@@ -5,6 +5,7 @@ the last step asks there, which is exact.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from stream_lstm.models.initialisation import draw, xavier
 from stream_lstm.models.model import Arrays
 from stream_lstm.models.parameters import Block, Views, allocate
 from stream_lstm.models.shape import Shape
-from stream_lstm.models.transformer_layer import Norm, TransformerLayer
+from stream_lstm.models.transformer_layer import HEADS, Norm, TransformerLayer
 
 Array = NDArray[np.floating]
 
@@ -144,4 +145,10 @@ class TransformerReader:
         return self._encoder.hidden_rows
 
 
-NETWORK: Final = residual.Residual(NAME, FEATURES, TransformerEncoder, TransformerReading)
+NETWORK: Final = residual.Residual(
+    NAME,
+    FEATURES,
+    TransformerEncoder,
+    TransformerReading,
+    MappingProxyType({"layers": LAYERS, "attentionHeads": HEADS}),
+)

@@ -20,7 +20,7 @@ from stream_lstm.cli import app
 from stream_lstm.evaluation.backtest import EXCHANGE, Walk, walk_forward
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
-from stream_lstm.models.registry import fit
+from stream_lstm.models.registry import NETWORKS, fit
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -46,6 +46,15 @@ def test_every_candle_from_the_first_answer_on_is_published_for_every_horizon() 
         assert (track.predicted < track.upper).all()
     assert walked.fits == pytest.approx(300 / 48, abs=1)
     assert set(walked.tracks["1h"].model[1:]) == {"har"}
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_every_network_is_trained_and_answers(model: str) -> None:
+    config = replace(CONFIG, model=model, expiry_ms=10 * DAY)
+    (walked,) = walk_forward([file("BTC", 640)], Walk(config=config))
+    assert walked.failed_fits == 0
+    assert set(walked.tracks["4h"].model[1:]) == {model}
+    assert np.isfinite(walked.tracks["4h"].half_widths).all()
 
 
 def test_what_was_published_does_not_change_with_the_future() -> None:
