@@ -64,6 +64,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--from", dest="begin", default="2020-10-01", help="first day that is judged")
     parser.add_argument("--to", dest="end", default="2022-10-11", help="end of what is judged")
     parser.add_argument("--retrain-days", type=int, default=28)
+    parser.add_argument("--only", help="these variants, with ; between")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
@@ -93,7 +94,9 @@ def grid_of(files: Sequence[CandleFile], begin: int, end: int, leader: int) -> G
             unit[to, at, k] = yardstick(file, steps, CONFIDENCE).half_width[rows]
     told = own[:, :, FACTORS]
     market = np.concatenate([told[:, leader], np.nanmean(told, axis=1)], axis=1)  # (T, 2 · factors)
-    columns = [own, np.repeat(market[:, None], S, axis=1), indicators_of(close, base)]
+    late = np.concatenate([np.full((1, market.shape[1]), np.nan), market[:-1]])
+    factors = np.repeat(np.concatenate([market, late], axis=1)[:, None], S, axis=1)
+    columns = [own, factors, indicators_of(close, base)]
     return Grid(hours * 3_600_000, close, np.concatenate(columns, axis=2), wanted, base, slow, unit)
 
 
@@ -120,8 +123,8 @@ def indicators_of(close: Floats, base: Floats) -> Floats:
 def variants() -> dict[str, Variant]:
     """By name; the first is `har`."""
     P, Q = FeatureSet.P, 2 * len(FACTORS)
-    own, factors, indicators = np.arange(P), np.arange(P, P + Q), np.arange(P + Q, P + Q + 8)
-    with_factors = np.concatenate([own, factors])
+    own, factors, late, indicators = np.split(np.arange(P + 2 * Q + 8), [P, P + Q, P + 2 * Q])
+    with_factors, with_late = np.concatenate([own, factors]), np.concatenate([own, late])
     without = {
         f"har without {name}": Variant(np.setdiff1d(own, group.skip)) for name, group in GROUPS.items()
     }
@@ -130,6 +133,7 @@ def variants() -> dict[str, Variant]:
         "har, pooled": Variant(own, pooled=True),
         "har with factors": Variant(with_factors),
         "har with factors, pooled": Variant(with_factors, pooled=True),
+        "har with factors one candle late": Variant(with_late),
         "har with indicators": Variant(np.concatenate([own, indicators])),
         **without,
     }
@@ -208,7 +212,9 @@ def main() -> None:
     start = begin - WARM_UP - HISTORY
     with threadpool_limits(1):
         grid = grid_of(files, start, end, symbols.index(chosen.leader))
-        each = variants()
+        each = {
+            name: one for name, one in variants().items() if not chosen.only or name in chosen.only.split(";")
+        }
         first = HISTORY
         said = [scales(grid, variant, first, 24 * chosen.retrain_days) for variant in each.values()]
         half = half_widths(grid, np.stack(said, axis=2), first)
