@@ -128,6 +128,8 @@ def variants() -> dict[str, Variant]:
     without = {
         f"har without {name}": Variant(np.setdiff1d(own, group.skip)) for name, group in GROUPS.items()
     }
+    clocks = [column for name in ("profile", "hour", "new-york", "weekday") for column in GROUPS[name].skip]
+    without["har without profile and clocks"] = Variant(np.setdiff1d(own, clocks))
     return {
         "har": Variant(own),
         "har, pooled": Variant(own, pooled=True),
@@ -204,6 +206,15 @@ def ratios(grid: Grid, half: Floats, begin: int) -> Floats:
     return found
 
 
+def table(names: Sequence[str], found: Floats) -> None:
+    """Print the means over S series of ratios (S, V, K), and their distances to the first variant."""
+    mean = found.mean(axis=0)
+    print(f"{f'Winkler over the unit, mean of {len(found)}':34}       1h      4h      1d      7d")
+    for name, row in zip(names, mean, strict=True):
+        apart = " ".join(f"{each:+.4f}" for each in row - mean[0])
+        print(f"{name:36} " + "  ".join(f"{each:.4f}" for each in row) + f"   {apart}")
+
+
 def main() -> None:
     chosen = parsed()
     symbols = chosen.symbols.split(",")
@@ -219,11 +230,7 @@ def main() -> None:
         said = [scales(grid, variant, first, 24 * chosen.retrain_days) for variant in each.values()]
         half = half_widths(grid, np.stack(said, axis=2), first)
         found = ratios(grid, half, begin - start)
-    mean = found.mean(axis=0)
-    print(f"{'Winkler over the unit, mean of ' + str(len(files)):36} {'1h':>8} {'4h':>8} {'1d':>8} {'7d':>8}")
-    for v, name in enumerate(each):
-        less = "" if v == 0 else "   " + " ".join(f"{d:+.4f}" for d in mean[v] - mean[0])
-        print(f"{name:36} " + " ".join(f"{r:8.4f}" for r in mean[v]) + less)
+    table(list(each), found)
     if chosen.json is not None:
         rows = {name: dict(zip(symbols, found[:, v].tolist(), strict=True)) for v, name in enumerate(each)}
         chosen.json.write_text(json.dumps(rows, indent=1) + "\n")
