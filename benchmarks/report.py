@@ -119,14 +119,15 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int) -> 
     }
 
 
-def describe_machine() -> dict[str, str | int]:
-    """Processor, cores, system, Python and NumPy."""
+def describe_machine() -> dict[str, str | int | float]:
+    """Processor, cores, system, Python, NumPy, and the load of the last five minutes."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count() or 1,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "load": round(os.getloadavg()[1], 1) if hasattr(os, "getloadavg") else "unknown",
     }
 
 

@@ -114,9 +114,10 @@ def measured() -> str:
 def worth(row: dict[str, Any]) -> str:
     """One line of the table."""
     model, horizon = row["what"].split()
+    skill = round(row["skill"], 4) + 0.0  # no minus before a zero
     numbers = (
-        f"{row['winkler']:.4f} | {row['pinball']:.4f} | {row['skill']:+.4f} | {row['coverage']:.1%} | "
-        f"{row['fit_s']:.3g} | {row['forecast_us']:.0f}"
+        f"{row['winkler']:.4f} | {row['pinball']:.4f} | {skill:.4f} | {row['coverage']:.1%} | "
+        f"{row['fit_s']:.2f} | {row['forecast_us']:.0f}"
     )
     return f"| `{model}` | {horizon} | {numbers} |\n"
 

@@ -50,8 +50,8 @@ def test_every_candle_from_the_first_answer_on_is_published_for_every_horizon() 
 
 @pytest.mark.parametrize("model", [*NETWORKS, "ensemble"])
 def test_every_network_is_trained_and_answers(model: str) -> None:
-    config = replace(CONFIG, model=model, expiry_ms=10 * DAY)
-    (walked,) = walk_forward([file("BTC", 640)], Walk(config=config))
+    config = replace(CONFIG, model=model, expiry_ms=20 * DAY)
+    (walked,) = walk_forward([file("BTC", 600)], Walk(config=config))
     assert walked.failed_fits == 0
     assert set(walked.tracks["4h"].model[1:]) == {model}
     assert np.isfinite(walked.tracks["4h"].half_widths).all()
