@@ -48,16 +48,15 @@ def backtest(
 ) -> list[Tested]:
     """Walk every model through every file, files shared among `jobs` processes; by model, then by file.
 
-    How the files are shared changes nothing that is published. Raises what a walk raises.
+    How the files are shared changes nothing that is published: a pooled model keeps them together. Raises
+    what a walk raises.
     """
-    for model in models:
-        forecaster(model)  # an unknown one is refused before an hour of work
+    types = [forecaster(model) for model in models]  # an unknown one is refused before an hour of work
     files = joined(files)
-    groups = [list(range(first, len(files), jobs)) for first in range(min(jobs, len(files)))]
     tasks = [
         (model, group, replace(walk, config=replace(walk.config, model=model)))
-        for model in models
-        for group in groups
+        for model, kind in zip(models, types, strict=True)
+        for group in _groups(len(files), 1 if kind.pooled else jobs)
     ]
     parts = [[files[at] for at in group] for _, group, _ in tasks]
     walks = [walk for _, _, walk in tasks]
@@ -68,6 +67,11 @@ def backtest(
         for at, walked in zip(group, part, strict=True)
     }
     return [Tested(model, files[at], found[model, at]) for model in models for at in range(len(files))]
+
+
+def _groups(files: int, jobs: int) -> list[list[int]]:
+    """Which files are walked together."""
+    return [list(range(first, files, jobs)) for first in range(min(jobs, files))]
 
 
 def joined(files: Sequence[CandleFile]) -> list[CandleFile]:

@@ -196,6 +196,7 @@ def backtest(
         str | None, typer.Option("--to", metavar="DATE", help="Nothing later is looked at.")
     ] = None,
     history: Annotated[int, typer.Option(min=100, help="Candles kept per series.")] = 8_760,
+    features: Annotated[str | None, typer.Option(metavar="G[,G…]", help="Groups that models read.")] = None,
     retrain: Annotated[str, typer.Option(metavar="24h", help="Time between two trainings.")] = "24h",
     drift_retrain: Annotated[
         bool,
@@ -220,11 +221,12 @@ def backtest(
     from stream_lstm.terminal.progress import counting
     from stream_lstm.terminal.verdicts import verdicts
 
-    retrains = ["drift.retrain_on_drift=true"] if drift_retrain else []
+    more = ["drift.retrain_on_drift=true"] if drift_retrain else []
     settings = _walk_settings(
         config,
-        [*retrains, *(set or [])],
+        [*more, *(set or [])],
         horizons=horizons,
+        features=features,
         confidence=confidence,
         history=history,
         retrain=retrain,

@@ -35,10 +35,12 @@ def walk_settings(
     history: int,
     retrain: str,
     seed: int,
+    features: str | None = None,
 ) -> Settings:
     """The settings of a walk through files, its options above all other sources but `--set`."""
     given = {"horizons": orjson.dumps(horizons.split(",")).decode(), "confidence": str(confidence)}
     given |= {"training.expiry": retrain, "training.seed": str(seed), "history.candles": str(history)}
+    given |= {} if features is None else {"features": orjson.dumps(features.split(",")).decode()}
     return settings_of(config, [*(f"{name}={value}" for name, value in given.items()), *(overrides or [])])
 
 

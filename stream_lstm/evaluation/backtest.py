@@ -24,8 +24,10 @@ from stream_lstm.forecasting.horizons import Horizon, horizons_of
 from stream_lstm.forecasting.outputs import Seat, TrainingRequest
 from stream_lstm.forecasting.recorder import Forecasts
 from stream_lstm.forecasting.scoring import prices
+from stream_lstm.forecasting.series import Series
 from stream_lstm.models.bank import Bank
 from stream_lstm.models.live import ModelType
+from stream_lstm.models.training_set import TrainingSet
 
 EXCHANGE: Final = "file"
 _PLACE: Final = "backtest"
@@ -166,6 +168,8 @@ def _train(
     jobs = [(key, data) for key, data in due if data is not None]
     if not jobs:
         return
+    if types.warm:
+        jobs = [(key, _after(engine.series(key), data)) for key, data in jobs]
     before = clock()
     outcomes = types.fit([data for _, data in jobs])
     seconds, cpu_seconds = (after - begun for after, begun in zip(clock(), before, strict=True))
@@ -178,3 +182,9 @@ def _train(
         else:
             walked[key].fits += 1
             engine.install(key, outcome)
+
+
+def _after(series: Series | None, data: TrainingSet) -> TrainingSet:
+    """With the arrays of the model that answers, if one does."""
+    model = series.model if series is not None else None
+    return data if model is None else replace(data, previous=model.arrays)

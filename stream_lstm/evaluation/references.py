@@ -1,6 +1,7 @@
-"""Forecasters that nobody runs live and every model is measured beside: constant volatility and GARCH.
+"""Forecasters that nobody runs live: constant volatility and GARCH, a warm start and a pooled ridge.
 
-They offer what a model type offers, so that the same engine retrains, asks and calibrates them.
+Models are measured beside them. They offer what a model type offers, so that the same engine retrains, asks
+and calibrates them.
 """
 
 from typing import Final
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.errors import SettingsError, TrainingFailed
+from stream_lstm.evaluation import pooling, warm_start
 from stream_lstm.models.live import ModelType, grown, one_by_one
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Model, fitted
@@ -129,6 +131,8 @@ def _around_the_last_close(log_scale: Floats, view: MarketView) -> BankForecast:
 REFERENCES: Final = {
     each.name: each
     for each in (
+        warm_start.TYPE,
+        pooling.TYPE,
         ModelType("constant", one_by_one(fit_constant), lambda model: LiveConstant()),
         ModelType("garch", one_by_one(fit_garch), lambda model: LiveGarch()),
     )

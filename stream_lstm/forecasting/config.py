@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stream_lstm.features.groups import ALL
 from stream_lstm.models.hyperparameters import UNSET, Hyperparameters
 
 Detector = Literal["page_hinkley", "adwin"]
@@ -50,6 +51,8 @@ class EngineConfig:
     """Coverage asked of the published interval."""
     model: str = "lstm"
     """Model type that is trained."""
+    features: tuple[str, ...] = ALL
+    """Groups of features that it reads, in the order of `features.groups`."""
     history_candles: int = 8_760
     """Closed candles kept per series, up to one block more."""
     warm_up: int = 100

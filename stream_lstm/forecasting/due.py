@@ -63,6 +63,7 @@ def training_set(config: EngineConfig, series: Series) -> TrainingSet | None:
         horizons=series.steps,
         seed=zlib.crc32(f"{series.name}:{config.seed}".encode()),
         hyperparameters=config.hyperparameters,
+        features=config.features,
     )
 
 

@@ -156,7 +156,11 @@ class Engine:
         return said
 
     def install(self, key: SeriesKey, model: Model) -> bool:
-        """Let a model answer for a series from its next candle on; false if the series is not here."""
+        """Let a model answer for a series from its next candle on; false if the series is not here.
+
+        Raises `ModelMismatch` if it reads other features than `config` says.
+        """
+        model.check_features(self.config.features)
         series = self._series.get(key)
         if series is None:
             return False

@@ -170,7 +170,7 @@ def _check_format(told: dict[str, Any]) -> None:
             "retrain the series, or run the version that saved it"
         )
     expected = FeatureSet().fingerprint
-    if told["features"] != expected:
+    if told["features"].partition(":")[0] != expected:
         raise ModelMismatch(
             f"model of {told['series']} was trained on feature set {told['features']}, this version computes "
             f"{expected}: retrain the series, or run the version that saved it"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stream_lstm.errors import TrainingFailed
 from stream_lstm.features import Features, FeatureSet
 from stream_lstm.features.feature_set import SIGNED
+from stream_lstm.features.groups import kept
 from stream_lstm.models.hyperparameters import Hyperparameters, chosen
 from stream_lstm.models.level import log_scale
 from stream_lstm.models.live import HeadSteps, ModelType, grown, one_by_one
@@ -70,7 +71,7 @@ def described(told: Hyperparameters) -> Config:
 def linear_part(data: TrainingSet) -> LinearPart:
     """Features, targets, ridge and warm-start scores of one series; `TrainingFailed` if too young."""
     data.check()
-    seen = data.features()
+    seen = kept(data.shown(), data.features)
     wanted = targets(seen, data.synthetic, data.heads)
     strength = chosen(data.hyperparameters.ridge, STRENGTH)
     ridge = fit_ridge(data.series, seen.skip, wanted, strength)

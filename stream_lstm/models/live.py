@@ -41,6 +41,10 @@ class ModelType(NamedTuple):
     """Makes the store of live models that have heads and arrays like this one."""
     own: Hyperparameters = UNSET
     """The hyper-parameters that it reads, with its own values."""
+    warm: bool = False
+    """Whether `fit` is a function of the model before as well: `TrainingSet.previous`."""
+    pooled: bool = False
+    """Whether the model of a set depends on the other sets as well."""
 
 
 class Untrained:

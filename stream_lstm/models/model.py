@@ -8,8 +8,8 @@ from typing import Any, Final, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_lstm.errors import TrainingFailed
-from stream_lstm.features import FeatureSet
+from stream_lstm.errors import ModelMismatch, TrainingFailed
+from stream_lstm.features import groups
 from stream_lstm.models.training_set import TrainingSet
 
 Arrays = dict[str, NDArray[Any]]
@@ -49,8 +49,8 @@ class ModelMetadata:
     """1 − MAPE over matured forecasts; None until there are some."""
     training_duration: int = 0
     """Milliseconds, measured by whoever ran the fit."""
-    features: str = FeatureSet().fingerprint
-    """Fingerprint of the feature set that it reads."""
+    features: str = groups.fingerprint(groups.ALL)
+    """Fingerprint of the features that it reads."""
 
     def described(self) -> Described:
         """The metadata as the original service names them."""
@@ -97,6 +97,15 @@ class Model:
         kept = {name: array for name, array in self.arrays.items() if not name.startswith(WARM_SCORES)}
         return replace(self, arrays=kept)
 
+    def check_features(self, names: tuple[str, ...]) -> None:
+        """Raise `ModelMismatch` unless it reads exactly these groups of features."""
+        expected = groups.fingerprint(names)
+        if self.metadata.features != expected:
+            raise ModelMismatch(
+                f"model {self.model_id} of {self.series} reads the features {self.metadata.features}, and "
+                f"{expected} are set: retrain the series, or set `features` as it was"
+            )
+
     def trained_in(self, milliseconds: int) -> "Model":
         """The same model with the duration of its fit."""
         return replace(self, metadata=replace(self.metadata, training_duration=milliseconds))
@@ -113,5 +122,14 @@ def fitted(
                 "is not finite; look at the candles for absurd prices or volumes"
             )
     whole = {"modelType": model_type, **config, "heads": ",".join(map(str, heads)), "seed": data.seed}
-    metadata = ModelMetadata(data.series, model_type, data.trained_at, len(data), whole)
+    if data.features != groups.ALL:
+        whole["features"] = ",".join(data.features)
+    metadata = ModelMetadata(
+        symbol=data.series,
+        model_type=model_type,
+        trained_at=data.trained_at,
+        data_points=len(data),
+        config=whole,
+        features=groups.fingerprint(data.features),
+    )
     return Model(model_type, data.series, heads, arrays, metadata)

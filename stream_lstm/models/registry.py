@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from stream_lstm.errors import ModelMismatch, TrainingFailed
-from stream_lstm.models import attention, bilstm, classic, har, hybrid, lstm, naive, transformer
+from stream_lstm.models import attention, bilstm, classic, ensemble, har, hybrid, lstm, naive, transformer
 from stream_lstm.models.live import ModelType, Outcome
 from stream_lstm.models.model import Model
 from stream_lstm.models.residual import type_of
@@ -16,7 +16,7 @@ NETWORKS: Final = {
 """On the residual of `har`."""
 
 MODEL_TYPES: Final = {name: type_of(network) for name, network in NETWORKS.items()} | {
-    each.name: each for each in (har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
+    each.name: each for each in (ensemble.TYPE, har.TYPE, classic.TYPE, hybrid.TYPE, naive.TYPE)
 }
 
 

@@ -115,19 +115,29 @@ class Job(NamedTuple):
     scale: Floats
     """(F,) 1 / deviation over the training rows, 0 for an input without variance."""
 
+    @property
+    def scaling(self) -> Arrays:
+        """What live inputs are standardised with."""
+        return {"input_mean": self.mean, "input_scale": self.scale}
+
+
+Beginning = Callable[[Network, int, Job, np.random.Generator], None]
+"""Sets the parameters of one series of a stack before its first epoch."""
+
 
 def fit(network: Residual, sets: Sequence[TrainingSet]) -> list[Outcome]:
     """Fit every series, those of one size with equally many windows and heads side by side."""
     return fit_stacked(
         sets,
-        prepare=_prepare,
-        shape=lambda job: (job.data.hyperparameters, len(job.windows), len(job.part.heads)),
-        train=partial(_train, network),
+        prepare=prepare,
+        shape=alike,
+        train=partial(train, network),
         finish=partial(_model, network),
     )
 
 
-def _prepare(data: TrainingSet) -> Job:
+def prepare(data: TrainingSet) -> Job:
+    """The linear part of a series, and what is left to a network; `TrainingFailed` if too young."""
     part = linear_part(data)
     known = np.isfinite(part.targets[STEPS - 1 :]).all(axis=1)
     windows = np.flatnonzero(known)[-MOST_WINDOWS:]
@@ -141,9 +151,24 @@ def _prepare(data: TrainingSet) -> Job:
     return Job(data, part, windows, rows.mean(axis=0), scale)
 
 
-def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
-    """The arrays of a stack of networks with the same hyper-parameters."""
+def alike(job: Job) -> tuple[Hyperparameters, int, int]:
+    """What jobs must have in common to be stacked: what they are trained with, W and J."""
+    return job.data.hyperparameters, len(job.windows), len(job.part.heads)
+
+
+def _begin_cold(stack: Network, series: int, job: Job, rng: np.random.Generator) -> None:
+    stack.initialise(series, rng, zero_heads=True)
+
+
+def train(
+    network: Residual, jobs: Sequence[Job], *, epochs: int | None = None, begin: Beginning = _begin_cold
+) -> list[Arrays]:
+    """The arrays of a stack of networks with the same hyper-parameters, each begun by `begin`.
+
+    For so many `epochs`, or as many as the hyper-parameters say.
+    """
     network = network.tuned(jobs[0].data.hyperparameters)
+    network = network._replace(epochs=chosen(epochs, network.epochs))
     shape = network.shape(len(jobs), len(jobs[0].part.heads))
     inputs = [(job.part.seen.inputs - job.mean) * job.scale for job in jobs]
     targets = [_residual(job.part) for job in jobs]
@@ -151,7 +176,7 @@ def _train(network: Residual, jobs: Sequence[Job]) -> list[Arrays]:
     if len(jobs[0].windows):
         rngs = [np.random.default_rng(job.data.seed) for job in jobs]
         for series, rng in enumerate(rngs):
-            stack.initialise(series, rng, zero_heads=True)
+            begin(stack, series, jobs[series], rng)
         _run(network, stack, [job.windows for job in jobs], rngs)
     return [
         {name: block.copy() for name, block in stack.parameters.true.of(series).items()}
@@ -175,9 +200,8 @@ def _residual(part: LinearPart) -> Floats:
 
 
 def _model(network: Residual, job: Job, arrays: Arrays) -> Model:
-    scaling = {"input_mean": job.mean, "input_scale": job.scale}
-    whole = job.part.arrays | arrays | scaling
     told = job.data.hyperparameters
+    whole = job.part.arrays | arrays | job.scaling
     return fitted(network.name, job.data, job.part.heads, whole, network.tuned(told).described(told))
 
 

@@ -1,13 +1,14 @@
 """What a fit is a function of: candles of one series, horizons, hyper-parameters, a seed. Picklable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.errors import TrainingFailed
-from stream_lstm.features import Features, FeatureSet
+from stream_lstm.features import Features, FeatureSet, groups
 from stream_lstm.models.hyperparameters import UNSET, Hyperparameters
 
 MINIMUM_CANDLES: Final = 100
@@ -37,6 +38,10 @@ class TrainingSet:
     hyperparameters: Hyperparameters = UNSET
     seen: Features | None = None
     """What the candles have shown, by whoever has computed it already."""
+    features: tuple[str, ...] = groups.ALL
+    """Groups of features that the model reads, in order."""
+    previous: Mapping[str, NDArray[Any]] | None = None
+    """Arrays of the model that answers, where a fit begins from them."""
 
     def __len__(self) -> int:
         return len(self.candles)
@@ -51,7 +56,7 @@ class TrainingSet:
         """The horizons that this history can teach."""
         return tuple(steps for steps in self.horizons if len(self) >= CANDLES_PER_STEP * steps)
 
-    def features(self) -> Features:
+    def shown(self) -> Features:
         """What each of the N candles has shown."""
         if self.seen is not None:
             return self.seen

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from stream_lstm.candles.units import interval_ms
 from stream_lstm.errors import SettingsError
+from stream_lstm.features.groups import ALL, in_order
 from stream_lstm.forecasting.config import DemotionConfig, DriftConfig, EngineConfig
 from stream_lstm.forecasting.horizons import horizon_ms, horizons_of
 from stream_lstm.models.hyperparameters import Hyperparameters
@@ -41,6 +42,12 @@ DEFAULT: Final = "default"
 OUR_TOPICS: Final = ("predictions", "scores", "model-events", "control", "candles.dlq")
 """Names of the topics that the prefix applies to."""
 _SHORTEST_CANDLE_MS: Final = 60_000
+_ONLY_IN_BACKTESTS: Final = {
+    "lstm-warm": "a warm start forecasts worse than `lstm`, which begins anew (docs/feature-sets.md)",
+    "pooled": "what it says would depend on which series share a worker (docs/adr/0002-pooled-models.md)",
+}
+
+Live = Literal["lstm", "bilstm", "attention", "transformer", "ensemble", "har", "classic", "hybrid", "naive"]
 
 
 def _some(values: tuple[T, ...]) -> tuple[T, ...]:
@@ -62,6 +69,20 @@ def _different(horizons: tuple[str, ...]) -> tuple[str, ...]:
     return horizons
 
 
+def _features(names: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return in_order(_some(names))
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+
+
+def _live(model: str) -> str:
+    """Refuse what a backtest can walk forward and no worker may run, with the reason."""
+    if (reason := _ONLY_IN_BACKTESTS.get(model)) is not None:
+        raise ValueError(f"{model} is for `stream-lstm backtest`: {reason}")
+    return model
+
+
 class Settings(Section):
     """All settings, complete and possible. `load` makes them from their sources."""
 
@@ -81,9 +102,13 @@ class Settings(Section):
     interval or no multiple of it is left out for that series."""
     confidence: float = Field(default=0.95, ge=0.01, le=0.999)
     """Coverage asked of the published interval, between 0 and 1."""
-    model: Literal["lstm", "bilstm", "attention", "transformer", "har", "classic", "hybrid", "naive"] = "lstm"
-    """What is trained for each series: `lstm`, `bilstm`, `attention`, `transformer`, `har`, `classic`,
-    `hybrid` or `naive`. docs/models.md tells what each is worth."""
+    model: Annotated[Live, BeforeValidator(_live)] = "lstm"
+    """What is trained for each series: `lstm`, `bilstm`, `attention`, `transformer`, `ensemble`, `har`,
+    `classic`, `hybrid` or `naive`. docs/models.md tells what each is worth."""
+    features: Annotated[tuple[str, ...], AfterValidator(_features)] = ALL
+    """What models read: `ranges`, `profile`, `returns`, `volume`, `hour`, `new-york`, `weekday`, or some of
+    them. A saved model that reads others is refused and trained anew. docs/feature-sets.md tells what each is
+    worth."""
     warm_up: int = Field(default=100, ge=20)
     """Closed candles before the first prediction of a series; filled gaps do not count."""
     kafka: Kafka = Kafka()
@@ -123,6 +148,7 @@ class Settings(Section):
             max_horizon_candles=self.prediction.max_horizon_candles,
             confidence=self.confidence,
             model=self.model,
+            features=self.features,
             history_candles=self.history.candles,
             warm_up=self.warm_up,
             max_gap=self.gaps.max_gap,

@@ -274,4 +274,5 @@ def _restore(settings: Settings) -> RestoreConfig:
         start_at=settings.start_at,
         rewind_candles=settings.history.rewind_candles,
         rewind_max_records=settings.history.rewind_max_records,
+        features=settings.features,
     )

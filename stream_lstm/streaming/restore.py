@@ -20,6 +20,7 @@ from stream_lstm.candles.formats import Pin
 from stream_lstm.candles.series import SeriesKey
 from stream_lstm.checkpoints.codec import Checkpoint
 from stream_lstm.errors import ModelDamaged, ModelError, ModelMismatch, StoreError, StreamLstmError
+from stream_lstm.features.groups import ALL
 from stream_lstm.forecasting.partition_state import challenger_ids, model_ids
 from stream_lstm.kafka.connection import Deadline, KafkaConnection
 from stream_lstm.kafka.log_reader import LogReader
@@ -54,12 +55,13 @@ class Opener(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreConfig:
-    """How far back a partition begins. `timeout_s` bounds one attempt."""
+    """How far back a partition begins, and what its models read. `timeout_s` bounds one attempt."""
 
     start_at: Literal["latest", "earliest"] = "latest"
     rewind_candles: int = 500
     rewind_max_records: int = 100_000
     timeout_s: float = 60.0
+    features: tuple[str, ...] = ALL
 
 
 class Loaded(NamedTuple):
@@ -267,6 +269,7 @@ class Restorer:
         path = str(fact.body.get("path"))
         try:
             model = from_safetensors(await self._store.load_async(path))
+            model.check_features(self.config.features)
         except ModelDamaged as error:
             await self._put_aside(path, str(error), fact.series)
         except ModelMismatch as error:

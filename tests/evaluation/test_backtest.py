@@ -48,7 +48,7 @@ def test_every_candle_from_the_first_answer_on_is_published_for_every_horizon() 
     assert set(walked.tracks["1h"].model[1:]) == {"har"}
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", [*NETWORKS, "ensemble"])
 def test_every_network_is_trained_and_answers(model: str) -> None:
     config = replace(CONFIG, model=model, expiry_ms=20 * DAY)
     (walked,) = walk_forward([file("BTC", 600)], Walk(config=config))
@@ -161,9 +161,24 @@ def test_the_command_draws_a_table(csv: Path) -> None:
     assert "Winkler" in result.stdout
 
 
+def test_the_command_leaves_features_out(csv: Path, tmp_path: Path) -> None:
+    written = []
+    for more in ((), ("--features", "weekday,ranges")):
+        path = tmp_path / f"{len(written)}.jsonl"
+        options = ("--model", "har", "--retrain", "14d", "--horizons", "1h", "--records", str(path))
+        result = run(str(csv), *options, *more)
+        assert result.exit_code == 0, result.output
+        written.append(path.read_bytes())
+    assert written[0] != written[1]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(["--from", "yesterday"], "'yesterday' is no date"), (["--retrain", "often"], "training.expiry")],
+    [
+        (["--from", "yesterday"], "'yesterday' is no date"),
+        (["--retrain", "often"], "training.expiry"),
+        (["--features", "ranges,rsi"], "'rsi' is no group of features; choose from ranges, profile"),
+    ],
 )
 def test_what_cannot_be_understood_is_named(csv: Path, options: list[str], told: str) -> None:
     result = run(str(csv), *options)

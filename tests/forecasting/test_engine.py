@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_lstm.candles.series import Closed
+from stream_lstm.errors import ModelMismatch
 from stream_lstm.features import FeatureSet
 from stream_lstm.forecasting.engine import Admitted, Engine
 from stream_lstm.forecasting.outputs import Outputs
@@ -261,6 +263,24 @@ def with_model(made: Engine, rows: list[Closed]) -> str:
     (model,) = fit("naive", [data])
     assert made.install(rows[0].series, model)
     return model.model_id
+
+
+def test_a_model_of_other_features_is_refused() -> None:
+    made, rows = engine(), candles(count=120)
+    feed(made, rows)
+    data = made.training_set(rows[0].series)
+    assert data is not None
+    (model,) = fit("naive", [replace(data, features=("ranges",))])
+    with pytest.raises(ModelMismatch, match="retrain the series"):
+        made.install(rows[0].series, model)
+
+
+def test_a_training_set_names_the_features_of_the_engine() -> None:
+    made, rows = engine(features=("ranges", "hour")), candles(count=120)
+    feed(made, rows)
+    data = made.training_set(rows[0].series)
+    assert data is not None
+    assert data.features == ("ranges", "hour")
 
 
 def test_an_installed_model_answers_from_the_next_candle_on() -> None:

@@ -12,6 +12,7 @@ from stream_lstm.errors import ModelMismatch
 from stream_lstm.features import FeatureSet
 from stream_lstm.models import har, hybrid, linear_heads, naive, registry
 from stream_lstm.models.bank import Bank, BankForecast, MarketView
+from stream_lstm.models.ensemble import LSTMS
 from stream_lstm.models.live import LiveModels
 from stream_lstm.models.model import WARM_SCORES, Arrays, Config, Model, ModelMetadata
 from stream_lstm.models.rows import CHUNK
@@ -50,6 +51,13 @@ def arrays_of(model_type: str, rng: np.random.Generator, heads: int, hidden: int
         own = registry.NETWORKS[model_type].shape(1, heads)
         shape = own._replace(hidden=hidden or own.hidden)
         return linear | network_arrays(rng, model_type, shape) | scaling
+    if model_type == "ensemble":
+        networks = {
+            prefix + name: array
+            for prefix, network in LSTMS.prefixes.items()
+            for name, array in network_arrays(rng, "lstm", network.shape(1, heads)).items()
+        }
+        return linear | networks | scaling
     if model_type == "classic":
         return network_arrays(rng, "lstm", Shape(1, 1, 32, 1, 1, 20)) | {"scaler": np.array([0.8, 0.5])}
     return linear if model_type == "har" else {}
@@ -246,12 +254,12 @@ def test_a_longer_horizon_borrows_the_longest_head_below_it() -> None:
 def test_an_unknown_model_type_is_refused_with_those_there_are() -> None:
     unknown = ModelMetadata("S", "oracle", 0, 0, {})
     with pytest.raises(
-        ModelMismatch, match="lstm, bilstm, attention, transformer, har, classic, hybrid, naive"
+        ModelMismatch, match="lstm, bilstm, attention, transformer, ensemble, har, classic, hybrid, naive"
     ):
         Bank().install(0, Model("oracle", "S", HORIZONS, {}, unknown))
 
 
-@pytest.mark.parametrize("name", [*registry.NETWORKS, "har", "classic"])
+@pytest.mark.parametrize("name", [*registry.NETWORKS, "ensemble", "har", "classic"])
 def test_room_for_more_models_keeps_those_that_are_there(name: str) -> None:
     live: LiveModels = registry.model_type(name).live(model_of(name, 1))
     live.grow(2)

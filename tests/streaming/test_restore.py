@@ -268,6 +268,19 @@ async def test_models_are_loaded_and_a_damaged_one_is_put_aside_and_told(
     assert (tmp_path / "quarantine" / "damaged.safetensors").exists()
 
 
+async def test_a_model_of_other_features_is_not_loaded(
+    connection: KafkaConnection, candles: str, create_topic: CreateTopic, produce: Produce, tmp_path: Path
+) -> None:
+    events, path = await create_topic(), saved_model(tmp_path)
+    await produce(events, [encode(fact(BTC, 3, path, candles), 1)])
+    told: list[Any] = []
+    async with restorer(connection, events, tmp_path, Committed(18), told, features=("ranges",)) as running:
+        found = await loaded(running, candles)
+    assert found.changes == []
+    assert told == []
+    assert (tmp_path / path).exists()
+
+
 async def test_a_damaged_model_that_cannot_even_be_moved_costs_the_partition_nothing(
     connection: KafkaConnection, candles: str, create_topic: CreateTopic, produce: Produce, tmp_path: Path
 ) -> None:

@@ -262,6 +262,22 @@ async def test_a_barrier_waits_for_its_model_before_the_next_candle(scene: Scene
     await assert_trained_on_time(scene)
 
 
+async def test_after_a_change_of_features_a_series_is_trained_anew(scene: Scene) -> None:
+    options = {"model": "har", "training__install": "barrier"}
+    async with scene.worker(**options) as (worker, _):
+        await turn_until(worker, at_end(worker))
+    before = len(await scene.events("model.trained"))
+    await scene.feed(2)
+    async with scene.worker(**options, features='["ranges","hour"]') as (worker, _):
+        await turn_until(worker, at_end(worker, HOURS + 2))
+        (series,) = worker.engine.all_series()
+        assert series.model is not None
+        assert series.model.metadata.config["features"] == "ranges,hour"
+    assert len(await scene.events("model.trained")) == before + 1
+    last = max(await scene.predictions(), key=lambda one: one["asOf"])
+    assert last["modelInfo"]["modelId"] == series.model.model_id
+
+
 async def test_a_worker_with_nothing_to_read_hears_from_its_brokers(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
