@@ -89,6 +89,7 @@ async def test_without_a_broker_it_waits_says_so_and_can_be_stopped(application:
     assert worker.exit_code == 0
 
 
+@pytest.mark.slow
 async def test_it_stops_in_the_middle_of_a_training_and_leaves_no_process(
     application: Any, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def files(folder: Path, kind: str) -> list[str]:
     return sorted(path.name for path in folder.rglob(f"{kind}-*"))
 
 
+@pytest.mark.slow
 def test_what_is_loaded_goes_on_as_what_was_saved(tmp_path: Path) -> None:
     made = engine(history_candles=2_000)
     rows = [candles(symbol, count=1_500, seed=seed) for seed, symbol in enumerate(("AAA", "BBB", "CCC"))]

@@ -54,6 +54,7 @@ async def test_every_command_has_a_typed_result(installation: Installation, work
     assert worker.asked[0].confidence == 0.9
 
 
+@pytest.mark.slow
 async def test_hundreds_of_commands_at_once_each_get_their_own_answer(
     installation: Installation, worker: Worker
 ) -> None:

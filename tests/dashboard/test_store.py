@@ -170,6 +170,7 @@ def test_rubbish_is_counted_and_stops_nothing() -> None:
     assert store.series == {}
 
 
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     bounded = Fans(most=50)
     for hour in range(1_000):

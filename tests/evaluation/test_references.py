@@ -73,6 +73,7 @@ def garch_returns(count: int, omega: float, alpha: float, beta: float) -> np.nda
     return returns
 
 
+@pytest.mark.slow
 def test_garch_finds_the_process_that_made_the_returns() -> None:
     pytest.importorskip("arch")
     model = fit_garch(history(closes_of(garch_returns(8_000, 4e-6, 0.1, 0.86))))

@@ -64,6 +64,7 @@ def test_a_warm_start_equals_the_same_scores_one_by_one() -> None:
     assert warm.effective_scores(places)[0, 0] == pytest.approx(slow.effective_scores(places)[0, 0])
 
 
+@pytest.mark.slow
 def test_the_weights_may_grow_for_ever() -> None:
     made, places = calibrators()
     rng = np.random.default_rng(3)

@@ -74,6 +74,7 @@ def test_every_interval_is_answered_at_all_its_horizons(model: str, interval: st
     st.sampled_from([0.5, 0.8, 0.9, 0.98]),
     st.integers(1, 2),
 )
+@pytest.mark.slow
 def test_all_that_is_said_agrees(model: str, interval: str, confidence: float, seed: int) -> None:
     bodies = said(model, interval, confidence, seed)
     assert {body["modelInfo"]["modelType"] for body in bodies} == {model}

@@ -141,7 +141,7 @@ def test_a_correction_of_an_older_candle_is_what_the_next_training_sees() -> Non
     assert data.candles[60, 3] == np.float32(corrected.close / rows[0].close)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_corrections_mean_the_same_whether_their_candle_was_worked_on_or_waits(data: st.DataObject) -> None:
     rows = candles(count=108)

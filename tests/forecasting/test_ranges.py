@@ -59,6 +59,7 @@ def test_ranges_are_told_when_enough_have_matured_and_in_proportion_to_the_scale
     np.testing.assert_allclose(np.median(told.q90), 0.02 * np.quantile(ratios, 0.9), rtol=0.05)
 
 
+@pytest.mark.slow
 def test_the_ranges_of_the_messages_are_exceeded_one_time_in_ten() -> None:
     opens, bars = market(["A"], step_ms=HOUR, start_ms=1_577_836_800_000, candles=2_500, seed=5)["A"]
     key = SeriesKey("x", "A", "1h")

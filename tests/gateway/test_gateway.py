@@ -178,6 +178,7 @@ async def test_a_port_that_is_taken_is_named_with_its_setting(
     await asyncio.to_thread(first.process.stop, 5)
 
 
+@pytest.mark.slow
 async def test_run_with_gateway_starts_both_and_stops_both(
     installation: Installation, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ async def test_a_start_ends_at_its_deadline_and_says_where_kafka_was_looked_for(
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_connection_open(
     connection: KafkaConnection,
 ) -> None:

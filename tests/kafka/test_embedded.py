@@ -72,6 +72,7 @@ async def test_a_directory_keeps_the_topics_for_the_next_broker(
         assert topic in await topics_of(second.bootstrap_servers)
 
 
+@pytest.mark.slow
 async def test_a_broker_that_runs_is_not_started_twice(private_kafka: EmbeddedKafka) -> None:
     pid = private_kafka.pid
     with pytest.raises(EmbeddedKafkaError, match="runs already"):

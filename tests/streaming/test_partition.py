@@ -91,7 +91,7 @@ def test_closed_candles_become_predictions_and_the_next_offset_follows() -> None
     assert turns[0].outcomes["canonical", "new"] == 105
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(1, 60), st.lists(st.integers(1, 239), max_size=5))
 def test_how_records_are_cut_into_polls_and_turns_changes_nothing(limit: int, cuts: list[int]) -> None:
     rows = records(120, ("AAA", "BBB"))

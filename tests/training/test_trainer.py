@@ -263,6 +263,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_process_does_not_outlive_its_parent_even_in_a_fit(tmp_path: Path) -> None:
     script = tmp_path / "long_fit.py"
     script.write_text(_A_LONG_FIT)
