@@ -21,6 +21,7 @@ from stream_lstm.forecasting.columns import WINDOW
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.engine import Engine
 from stream_lstm.forecasting.history import History
+from stream_lstm.forecasting.outputs import Seat
 from stream_lstm.forecasting.recorder import Forecasts
 from stream_lstm.forecasting.series import Series
 from stream_lstm.models import naive
@@ -130,38 +131,47 @@ def chart(
     noted = {key: _Noted(file) for key, file in zip(keys, files, strict=True)}
     total, done = sum(len(file.open_ms) for file in files), 0
     for moment in moments.of_files(files, EXCHANGE):
-        requests = []
-        for candle in moment:
-            before = engine.series(candle.series)
-            first_ms = before.first_open_ms if before is not None else candle.open_ms
-            admitted = engine.admit(_PLACE, candle, None, live=True)
-            series = engine.series(candle.series)
-            assert series is not None
-            noted[candle.series].take(series, candle, first_ms)
-            requests += admitted.requests
+        due = [candle.series for candle in moment if _admit(engine, candle, noted[candle.series])]
         engine.advance(0)
-        for request in requests:
-            data = engine.training_set(request.series)
-            assert data is not None
-            series = engine.series(request.series)
-            assert series is not None
-            noted[request.series].look(series)
-            for outcome in _CHECKED.fit([data]):
-                if isinstance(outcome, Model):
-                    noted[request.series].due(data)
-                    engine.install(request.series, outcome)
-                else:
-                    seats.give_up(engine, request.seat)
+        for key in due:
+            _train(engine, key, noted[key])
         done += len(moment)
         progress(done, total)
     legs = []
     for key, one in noted.items():
-        series = engine.series(key)
-        assert series is not None
+        series = _series(engine, key)
         one.look(series)
         steps = (*series.steps, *[0] * (len(config.horizons) - len(series.steps)))
         legs.append(one.leg(steps, asked.open_ms.get(key, [])))
     return legs
+
+
+def _admit(engine: Engine, candle: Closed, noted: "_Noted") -> bool:
+    """Admit and note a candle; whether it makes a training due."""
+    before = engine.series(candle.series)
+    first_ms = candle.open_ms if before is None else before.first_open_ms
+    admitted = engine.admit(_PLACE, candle, None, live=True)
+    noted.take(_series(engine, candle.series), candle, first_ms)
+    return bool(admitted.requests)
+
+
+def _train(engine: Engine, key: SeriesKey, noted: "_Noted") -> None:
+    """Note a training, and let its model be installed."""
+    data = engine.training_set(key)
+    assert data is not None
+    noted.look(_series(engine, key))
+    (outcome,) = _CHECKED.fit([data])
+    if isinstance(outcome, Model):
+        noted.due(data)
+        engine.install(key, outcome)
+    else:
+        seats.give_up(engine, Seat(key))
+
+
+def _series(engine: Engine, key: SeriesKey) -> Series:
+    series = engine.series(key)
+    assert series is not None
+    return series
 
 
 def _fit(data: TrainingSet) -> Model:

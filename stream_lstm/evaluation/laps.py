@@ -154,8 +154,8 @@ class Walker:
             self._bank.candles = np.array([candles[n] for n in asked] * len(sets))
             self._said.rows = chosen
             numbers = np.array([items[n].number for n in asked] * len(sets), np.int64)
-            seen = _unseen(len(chosen))
-            self._forecaster.predict([items[n] for n in asked] * len(sets), chosen, numbers, seen, 0)
+            said_at = [items[n] for n in asked] * len(sets)
+            self._forecaster.predict(said_at, chosen, numbers, self._bank.seen(chosen), 0)
         for place, candle in zip(places, candles, strict=True):
             due = self._dues[place].get(candle)
             if due is not None:
@@ -189,12 +189,19 @@ class _Answers(Bank):
         shape = sum(counts), len(legs[0].steps)
         heads = np.zeros(shape[0], np.int64)
         self._whole = BankForecast(np.zeros(shape), np.zeros(shape), np.zeros(shape), heads)
+        self._levels = np.zeros((3, shape[0]))  # log_base, log_slow, log_sigma
         self.candles: Index = np.zeros(0, np.intp)
         """Of the rows that are asked next."""
         for row in range(len(counts)):
             leg = legs[row % len(legs)]
             first = leg.dues[0].candle + 1 if leg.dues else len(leg.numbers)
             self._answer_ahead(row, 0, first, hybrid.forecast)
+
+    def seen(self, rows: Index) -> Features:
+        """What the candles have shown, but for what only models read: it was read ahead."""
+        nothing = np.zeros((len(rows), 0))
+        base, slow, sigma = self._levels[:, self._begins[rows] + self.candles]
+        return Features(nothing, nothing, base, slow, sigma, np.zeros(len(rows)))
 
     def forecast(self, rows: Index, view: MarketView) -> BankForecast:
         at = self._begins[rows] + self.candles
@@ -217,9 +224,11 @@ class _Answers(Bank):
             own = asked[leg.stretch[asked] == stretch]
             for first in range(0, len(own), _AT_ONCE):
                 part = own[first : first + _AT_ONCE]
-                said = ask(leg.stretches[stretch].view(leg.row[part], leg.steps))
+                view, at = leg.stretches[stretch].view(leg.row[part], leg.steps), self._begins[row] + part
+                self._levels[:, at] = view.log_base, view.log_slow, view.log_ewma
+                said = ask(view)
                 for column, field in zip(self._columns(), fields(BankForecast), strict=True):
-                    column[self._begins[row] + part] = getattr(said, field.name)
+                    column[at] = getattr(said, field.name)
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
         whole = self._whole
@@ -290,8 +299,3 @@ def _track(
 
 
 _NOTHING: Final = np.zeros(0)
-
-
-def _unseen(rows: int) -> Features:
-    """Features of rows for a bank that looks at none."""
-    return Features(*(np.zeros((rows, 0)) for _ in Features._fields))

@@ -5,6 +5,7 @@ import zlib
 from stream_lstm.forecasting.config import EngineConfig
 from stream_lstm.forecasting.outputs import TrainingRequest
 from stream_lstm.forecasting.series import Series
+from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import CANDLES_PER_STEP, TrainingSet
 
@@ -12,8 +13,14 @@ UNTRAINED: str = "hybrid"
 """The model type that answers without a training."""
 
 
-def expiry_of(config: EngineConfig, series: Series, model: Model) -> int:
-    """Stream time at which a model of the series is to be replaced, epoch ms."""
+def expiry_of(config: EngineConfig, series: Series, model: Model, own: Hyperparameters) -> int:
+    """Stream time at which a model of the series is to be replaced, epoch ms.
+
+    One that was trained with other hyper-parameters than those of today is due at once; `own` are those of
+    its type.
+    """
+    if Hyperparameters.of(model.metadata.config, own) != config.hyperparameters.over(own):
+        return model.metadata.trained_at
     share = zlib.crc32(series.name.encode()) / 2**32
     lifetime_ms = config.expiry_ms * (1 + config.expiry_jitter * share)
     return model.metadata.trained_at + int(lifetime_ms)

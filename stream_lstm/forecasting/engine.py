@@ -41,7 +41,6 @@ from stream_lstm.forecasting.recorder import Recorder
 from stream_lstm.forecasting.series import Series
 from stream_lstm.forecasting.track_record import Record
 from stream_lstm.models.bank import Bank
-from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
 
@@ -197,17 +196,8 @@ class Engine:
         return True
 
     def expiry_of(self, series: Series, model: Model) -> int:
-        """Stream time at which a model of the series is to be replaced, epoch ms.
-
-        One that was trained with other hyper-parameters than those of today is due at once.
-        """
-        if self._outdated(model):
-            return model.metadata.trained_at
-        return due.expiry_of(self.config, series, model)
-
-    def _outdated(self, model: Model) -> bool:
-        own = self._forecaster.bank.own_of(model)
-        return Hyperparameters.of(model.metadata.config, own) != self.config.hyperparameters.over(own)
+        """Stream time at which a model of the series is to be replaced, epoch ms."""
+        return due.expiry_of(self.config, series, model, self._forecaster.bank.own_of(model))
 
     def training_set(self, key: SeriesKey) -> TrainingSet | None:
         """A copy of what the series' next model is trained on; None if it is not here or too young."""
@@ -278,10 +268,8 @@ class Engine:
         for series in begun:
             self._forecaster.resume(series.row, models.get(series.key))
             series.model = self._forecaster.bank.model(series.row)
-            if series.model is None:
-                series.expires_ms = None
-            elif self._outdated(series.model):
-                series.expires_ms = series.model.metadata.trained_at
+            model = series.model
+            series.expires_ms = None if model is None else self.expiry_of(series, model)
 
     # -- admitting ---------------------------------------------------------------------------------
 

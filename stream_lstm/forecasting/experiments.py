@@ -123,7 +123,7 @@ class Experiments:
         model, expires = self.model(series), series.expires_ms
         if model is not None:
             overtaken = expires is not None and model.metadata.trained_at < expires <= now_ms
-            if not overtaken and now_ms < expiry_of(self._config, series, model):
+            if not overtaken and now_ms < self._expiry_of(series, model):
                 return None
         trial.requested = True
         return TrainingRequest(
@@ -306,9 +306,12 @@ class Experiments:
             else:
                 self._champions.succeed(series.row, self._shadow, trial.slot)
                 series.model_type = trial.plan.challenger
-                series.answered_by(model, expiry_of(self._config, series, model))
+                series.answered_by(model, self._expiry_of(series, model))
         self._leave(series.row)
         self._ended[series.row] = result
+
+    def _expiry_of(self, series: Series, model: Model) -> int:
+        return expiry_of(self._config, series, model, self._shadow.bank.own_of(model))
 
     def _change_type(self, series: Series, model_type: str) -> None:
         """Have another model type trained from now on."""

@@ -92,7 +92,7 @@ def _model(ensemble: Ensemble, job: Job, arrays: Arrays) -> Model:
 
 def live(ensemble: Ensemble, model: Model) -> "LiveEnsemble":
     """The store of live models with as many heads and hidden units as this one."""
-    hidden = int(model.metadata.config["hiddenSize"])
+    hidden = int(model.metadata.config.get("hiddenSize", ensemble.networks[0].hidden))
     if hidden != ensemble.networks[0].hidden:  # it was set, and holds for all
         ensemble = ensemble._replace(
             networks=tuple(each._replace(hidden=hidden) for each in ensemble.networks)

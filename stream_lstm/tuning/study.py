@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from stream_lstm.errors import SettingsError, TrainingFailed
+from stream_lstm.evaluation.references import forecaster
 from stream_lstm.models.hyperparameters import Hyperparameters
 from stream_lstm.tuning.search import LAPS, Outcome, Search
 from stream_lstm.tuning.trials import Crew, uninterrupted
@@ -165,8 +166,6 @@ class Study:
 
     def _known(self) -> dict[str, float]:
         """What there was before, as a trial has it."""
-        from stream_lstm.evaluation.references import forecaster
-
         now = self._base.over(forecaster(self._search.config.model).own).given
         return {name: max(now[name], known.low) for name, known in self._search.space.items()}
 

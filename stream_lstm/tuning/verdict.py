@@ -73,10 +73,10 @@ class Verdict:
             self.kind, "no more than chance"
         )
         p = "" if test is None else f", p = {test.p_value:.2g}"
-        span = f"{difference.low:+.4f} … {difference.high:+.4f}"
+        span = f"{_shown(difference.low)} … {_shown(difference.high)}"
         return (
             f"{pays}: {ours:.4f} on the hold-out, {self.before:.4f} before; the difference of "
-            f"{difference.value:+.4f} (nine of ten resamplings: {span}{p}) is {chance}."
+            f"{_shown(difference.value)} (nine of ten resamplings: {span}{p}) is {chance}."
         )
 
     def row(self) -> dict[str, Any]:
@@ -90,6 +90,15 @@ class Verdict:
             "dieboldMariano": compared and compared.test and compared.test._asdict(),
             "horizons": [each._asdict() for each in self.horizons],
         }
+
+
+def _shown(difference: float) -> str:
+    """Four decimals, or as many as a small one needs.
+
+    >>> _shown(-0.01234), _shown(0.0000152)
+    ('-0.0123', '+1.5e-05')
+    """
+    return f"{difference:+.4f}" if abs(difference) >= 5e-4 else f"{difference:+.2g}"
 
 
 def judge(

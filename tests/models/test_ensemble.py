@@ -27,7 +27,7 @@ def fitted(kind: ModelType, *sets: TrainingSet) -> list[Model]:
 
 def said(kind: ModelType, model: Model, view: MarketView) -> BankForecast:
     """What the model says alone."""
-    live = kind.live(len(model.heads))
+    live = kind.live(model)
     live.grow(1)
     live.put(0, model)
     return live.forecast(SLOT, view)

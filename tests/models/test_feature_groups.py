@@ -19,7 +19,7 @@ READERS = pytest.mark.parametrize("name", ["har", "lstm", "ensemble"])
 
 
 def said(model: Model, view: MarketView) -> bytes:
-    live = model_type(model.model_type).live(len(model.heads))
+    live = model_type(model.model_type).live(model)
     live.grow(1)
     live.put(0, model)
     answer = live.forecast(np.array([0]), view)

@@ -101,7 +101,7 @@ SAID = [
         {"modelId": "4f2a", "horizon": "1h", "winklerRatio": 0.96, "outcomes": 100.4},
         "BTCUSDT 1h: no worse than the naive forecast over 100 outcomes: model 4f2a answers again",
     ),
-    ("experiment.result", {"winner": "b"}, 'BTCUSDT 1h: experiment.result {"winner":"b"}'),
+    ("market.closed", {"until": "b"}, 'BTCUSDT 1h: market.closed {"until":"b"}'),
 ]
 OF_NO_SERIES = [
     ("partition.restored", PLACE | {"seconds": 3.2}, "candles-3 restored, live from offset 12,345 after 3s"),
