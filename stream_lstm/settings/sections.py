@@ -150,7 +150,7 @@ class Hyperparameter(Section):
     """Strength of the ridge of `har` and below every network: its penalty λ is this over the candles. Own:
     150,000."""
     hidden: int | None = Field(default=None, ge=4, le=128, multiple_of=4)
-    """Hidden units of a network. Own: 32, of `bilstm` 20 in each direction, of `transformer` 16 features."""
+    """Hidden units of a network. Own: 32, of `attention` 16, of `bilstm` 8 each way, of `transformer` 16."""
     epochs: int | None = Field(default=None, ge=1, le=100)
     """Passes of a network over its windows; a training takes as many times longer. Own: 4."""
     learning_rate: float | None = Field(default=None, ge=1e-5, le=0.1)
