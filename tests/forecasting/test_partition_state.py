@@ -137,9 +137,7 @@ def with_a_fresh_model(**changes: Any) -> tuple[Engine, Closed]:
 
 def test_after_a_change_of_hyper_parameters_all_is_kept_but_its_models_count_as_expired() -> None:
     made, candle = with_a_fresh_model(hyperparameters=Hyperparameters(ridge=1_000.0))
-    admitted = made.admit(P, candle, None, live=True)
-    assert admitted.request is not None
-    assert admitted.request.need == "expired"
+    assert [one.need for one in made.admit(P, candle, None, live=True).requests] == ["expired"]
     said = made.advance(0)[P]
     assert "model.expired" in {event.type for event in said.events}
     assert {(one.model_type, one.body["modelInfo"]["stale"]) for one in said.predictions} == {("har", True)}
@@ -149,9 +147,9 @@ def test_after_a_change_of_hyper_parameters_all_is_kept_but_its_models_count_as_
     (successor,) = fit("har", [data])
     assert successor.metadata.config["ridge"] == 1_000.0
     made.install(candle.series, successor)
-    assert made.request(candle.series) is None
+    assert made.requests(candle.series) == []
 
 
 def test_what_a_model_does_not_read_makes_none_expire() -> None:
     made, candle = with_a_fresh_model(hyperparameters=Hyperparameters(hidden=8, epochs=9))
-    assert made.admit(P, candle, None, live=True).request is None
+    assert made.admit(P, candle, None, live=True).requests == []
