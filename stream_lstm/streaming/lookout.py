@@ -97,8 +97,7 @@ class Lookout:
             behind = lag + partition.queued
             if not behind and not partition.ready:
                 caught_up.add(place)
-            waiting = bool(partition.waiting)
-            self.progress.observe(place, position=partition.next_offset, lag=behind, waiting=waiting)
+            self.progress.observe(place, position=partition.next_offset, lag=behind, waiting=partition.waits)
             self.telemetry.position(place, behind, partition.next_offset, partition.newest_ms)
         return caught_up
 

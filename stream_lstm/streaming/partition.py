@@ -154,7 +154,7 @@ class Partition:
     @property
     def ready(self) -> bool:
         """Whether a turn would take something."""
-        if self.waiting or self._waits_for_claim():
+        if self.waits:
             return False
         return bool(self._queue or self._backlog or self._must_ask)
 
@@ -233,6 +233,11 @@ class Partition:
         if held is not None and held.partition == self.place:
             self._engine.forget(series)
             self.waiting -= {seat for seat in self.waiting if seat.series == series}
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands for want of a model or of the answer to a claim: no fault of its own."""
+        return bool(self.waiting) or self._waits_for_claim()
 
     def _waits_for_claim(self) -> bool:
         """Whether the next candle would be the first to be answered, of a series that may not be ours."""

@@ -25,7 +25,7 @@ if any("spawn_main" in argument for argument in sys.orig_argv):
 
     fit_ridge = har.fit_ridge
 
-    def broken(series, skip, wanted):
+    def broken(series, skip, wanted, *more):
         what = fault.read_text()
         if what == "raises":
             raise ZeroDivisionError("a planted bug")
@@ -39,7 +39,7 @@ if any("spawn_main" in argument for argument in sys.orig_argv):
             began = time.monotonic()
             while time.monotonic() - began < 60:
                 np.linalg.inv(np.eye(200))
-        ridge = fit_ridge(series, skip, wanted)
+        ridge = fit_ridge(series, skip, wanted, *more)
         return ridge._replace(bias=ridge.bias * np.nan) if what == "not a number" else ridge
 
     har.fit_ridge = broken

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,19 +45,27 @@ async def test_a_full_disk_costs_no_prediction_and_is_written_to_again(applicati
     unshare = shutil.which("unshare")
     assert unshare is not None
     fill = 'mount -t tmpfs -o size=256k none $0 && { cat /dev/zero > $0/ballast 2>/dev/null; exec "$@"; }'
-    worker = application.start_worker(under=[unshare, "-Urm", "sh", "-c", fill, str(store)], **SETTINGS)
+    under = [unshare, "-Urm", "sh", "-c", fill, str(store)]
+    worker = application.start_worker(under=under, worker__stall_timeout="25s", **SETTINGS)
+    await application.logged("series wait for their claims", times=6)  # longer than a worker may stall
+    inside = Path(f"/proc/{worker.pid}/root{store}")
+    ballast = inside / "ballast"
+    ballast.unlink()
+    await application.until(lambda: some_said(application))
+    with suppress(OSError):
+        ballast.write_bytes(bytes(1 << 20))
     await application.logged("no checkpoint at", times=2)
     log = application.log_of(0)
     assert "No space left on device" in log
     assert "check store.url" in log
     await application.feed(market[130:])
     await assert_each_prediction_is_there(application)
-    inside = Path(f"/proc/{worker.pid}/root{store}")
     assert found(inside, "*.part") == [], "nothing half written takes the room of others"
-    (inside / "ballast").unlink()
+    before = set(found(inside, "tail-*"))
+    ballast.unlink()
 
     async def saved() -> bool:
-        return found(inside, "tail-*") != []
+        return bool(set(found(inside, "tail-*")) - before)
 
     await application.until(saved)
     assert worker.exit_code is None

@@ -80,7 +80,7 @@ async def test_a_fault_costs_no_prediction_and_is_tried_again(
     await application.logged(FAULTS[fault], times=2)
     log = application.log_of(0)
     assert ("again with its next candle: " if fault in OF_THE_FIT else "failed, again in 1 s: ") in log
-    assert all("streaming.training_process:" in line for line in log.splitlines() if "be fitted" in line)
+    assert all("training.process:" in line for line in log.splitlines() if "be fitted" in line)
     errors = {event["data"]["error"] for event in await application.events("model.training_failed")}
     assert any(FAULTS[fault] in error for error in errors), errors
     last = (await predictions(application))[-1]
