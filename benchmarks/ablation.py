@@ -135,7 +135,7 @@ def answers(
             (model,) = TYPES[variant.model].fit([market.training_set(now, variant.features)])
             if not isinstance(model, Model):
                 raise model
-            live = TYPES[variant.model].live(len(HORIZONS))
+            live = TYPES[variant.model].live(model)
             live.grow(1)
             live.put(0, model)
             yield now, at, model, live.forecast(np.zeros(len(rows), np.intp), view).log_scale

@@ -92,14 +92,14 @@ def walk(market: Iterator[Moment]) -> Found:
     engine, found, at = Engine(CONFIG), Found(), 0
     for at, moment in enumerate(market):
         live = at >= SETTLED
-        asked = [engine.admit(0, candle, None, live=live, asks=True).request for candle in moment]
+        admitted = [engine.admit(0, candle, None, live=live, asks=True) for candle in moment]
         for outputs in engine.advance(0).values():
             for event in outputs.events:
                 if event.type == DRIFT:
                     place = (event.series, event.data["detector"])
                     found.drifts.setdefault(place, []).append(at - SETTLED)
                 found.demoted += event.type == DEMOTED
-        train(engine, [one for one in asked if one is not None])
+        train(engine, [request for one in admitted for request in one.requests])
     found.candles = at + 1 - SETTLED
     return found
 

@@ -1,5 +1,6 @@
 """Model types that are better, equal or worse by construction: `har` whose widths are blurred by noise."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_lstm.models import har
-from stream_lstm.models.live import LiveModels, ModelType
+from stream_lstm.models.live import LiveModels, ModelType, Outcome
 from stream_lstm.models.market_view import BankForecast, Index, MarketView
 from stream_lstm.models.model import Model
 from stream_lstm.models.training_set import TrainingSet
@@ -49,7 +50,7 @@ def _uniform(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
 def blurred(name: str, amount: float, seed: int = 0) -> ModelType:
     """A type of that name; its models are those of `har`."""
 
-    def fit(sets: list[TrainingSet]) -> list[Model]:
+    def fit(sets: Sequence[TrainingSet]) -> list[Outcome]:
         def named(model: Model) -> Model:
             told = replace(
                 model.metadata, model_type=name, config=model.metadata.config | {"modelType": name}
@@ -58,7 +59,7 @@ def blurred(name: str, amount: float, seed: int = 0) -> ModelType:
 
         return [named(one) if isinstance(one, Model) else one for one in har.TYPE.fit(sets)]
 
-    return ModelType(name, fit, lambda heads: _Blurred(har.TYPE.live(heads), amount, seed))  # type: ignore[arg-type]
+    return ModelType(name, fit, lambda model: _Blurred(har.TYPE.live(model), amount, seed))
 
 
 TYPES: Final = {

@@ -56,7 +56,7 @@ class Hyperparameters:
     def of(cls, config: Mapping[str, object], own: "Hyperparameters") -> "Hyperparameters":
         """Those that a model was trained with, from its metadata: what it does not tell were its own."""
         told = {name: config.get(_IN_CONFIG[name], value) for name, value in own.given.items()}
-        return cls(**told)  # type: ignore[arg-type]
+        return cls(**told)  # type: ignore[arg-type]  # a file's numbers, each under its own name
 
 
 UNSET: Final = Hyperparameters()

@@ -178,7 +178,7 @@ class Study:
         if params == self._known():
             return self._base
         tried = {name: known.tidy(params[name]) for name, known in self._search.space.items()}
-        return replace(self._base, **tried)  # type: ignore[arg-type]
+        return replace(self._base, **tried)  # type: ignore[arg-type]  # of mixed types, each under its own name
 
 
 def _open(storage: str | None, name: str) -> "optuna.Study":
